@@ -1,0 +1,304 @@
+"""The types a catalogue entry is made of.
+
+Only shapes and the facts derived from them belong here: no entry, no I/O, no provider. Every other part of the
+package (planner, typing, warehouse, assets, sandbox, docs) reads these objects and never a dataset's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Literal
+
+FieldType = Literal["text", "integer", "number", "boolean", "date", "instant", "json"]
+"""Stored types. ``number`` is an IEEE double (every measured value); ``integer`` a 64-bit count, period or identifier;
+``instant`` a UTC timestamp with microseconds; ``json`` a nested member kept as compact JSON text."""
+
+Origin = Literal["row", "request"]
+"""Where a column's value comes from: the provider's row, or the request that asked for it (a path branch)."""
+
+Revision = Literal["vintage", "revised_in_place", "document_revision", "event_log", "immutable"]
+Proof = Literal["recorded", "specified", "inferred"]
+Standing = Literal["stated", "learned", "unknown"]
+QueryUnit = Literal["instant", "day", "period", "snapshot"]
+EmptyMeaning = Literal["suspect", "silent"]
+Profile = Literal["core", "battery", "trading", "settlement", "forecast", "all"]
+
+SETTLEMENT_RUNS = ("II", "SF", "R1", "R2", "R3", "RF", "DF")
+"""Settlement runs in the order in which they are calculated; a later run supersedes an earlier one."""
+
+PROVENANCE: tuple[tuple[str, FieldType], ...] = (
+    ("_dataset", "text"),
+    ("_partition_day", "date"),
+    ("_window_from_utc", "instant"),
+    ("_window_to_utc", "instant"),
+    ("_ingested_utc", "instant"),
+    ("_source_api", "text"),
+    ("_receipt_id", "text"),
+    ("_hash_key", "integer"),
+)
+"""Columns that every row carries after the provider's own, in storage order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a table, as the provider publishes it.
+
+    Attributes:
+        name: Column name, the provider's spelling.
+        type: Stored type.
+        meaning: What the value says, with sign and interval convention where they matter.
+        unit: Unit of measurement, or ``None`` for text, codes and times.
+        nullable: Whether the provider may leave it out or send null.
+        aliases: Other member names under which the provider sends the same value.
+        origin: ``request`` when only the request knows the value.
+        low: Least physically possible value, inclusive.
+        high: Greatest physically possible value, inclusive.
+        sentinels: Values that are codes and not measurements (kept as they come, excluded from bounds).
+    """
+
+    name: str
+    type: FieldType
+    meaning: str
+    unit: str | None = None
+    nullable: bool = True
+    aliases: tuple[str, ...] = ()
+    origin: Origin = "row"
+    low: float | None = None
+    high: float | None = None
+    sentinels: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBy:
+    """One column that orders publications of a fact; ``ranks`` lists codes from earliest to latest."""
+
+    column: str
+    ranks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StorageAxis:
+    """Which settlement day a row belongs to (``_partition_day``).
+
+    ``date``: the column holds the settlement day. ``instant``: the Europe/London day of a UTC instant.
+    ``snapshot``: the day on which the register was read (no column).
+    """
+
+    kind: Literal["date", "instant", "snapshot"]
+    column: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCheck:
+    """How a row is shown to lie inside the window that was asked for.
+
+    ``instant``: ``column`` lies in ``[from, to)``. ``date``: the settlement day in ``column`` lies in the window.
+    ``period``: settlement day ``column`` and settlement period ``period_column`` lie in it. ``none``: a register, which
+    has no window. A row at exactly the inclusive upper bound is the next window's and is set aside, not an error.
+    """
+
+    kind: Literal["instant", "date", "period", "none"]
+    column: str | None = None
+    period_column: str | None = None
+    before: timedelta = timedelta(0)
+    after: timedelta = timedelta(0)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """How a window becomes one request.
+
+    Attributes:
+        path: Path below the API's base URL; may hold placeholders.
+        params: Query parameters, name to template, in the order sent.
+        unit: What windows are cut into: ``instant`` (minutes), ``day`` (settlement days), ``period`` (settlement periods of
+            one day) or ``snapshot`` (no window: what the provider holds now).
+        atom: The smallest piece, in the unit's measure, for which receipts are judged and re-asked.
+        most: The most one request asks for, in the same measure.
+        limit: The provider's own limit in words, with how it is known.
+        branches: Path or parameter choices that each need a request of their own; each becomes a column of the row.
+        reach: Minutes before and after a settlement day in which, on the fetch axis, rows of that day may lie; not zero only
+            where fetch axis and storage axis differ.
+        scalars: The body is an array of plain values, stored in the single column.
+
+    Templates may use: ``{from}`` ``{to}`` (RFC 3339, UTC, both sent inclusive), ``{date}`` ``{date_from}`` ``{date_to}``
+    (settlement days, last one inclusive), ``{period}`` ``{period_from}`` ``{period_to}`` ``{periods}`` (the last one repeats the
+    parameter), ``{season}`` (year in which the winter of the window begins), ``{as_of}`` (last instant of the window) and
+    the names of the branches.
+    """
+
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    unit: QueryUnit = "instant"
+    atom: int = 1440
+    most: int = 1440
+    limit: str = "none known"
+    branches: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    reach: tuple[int, int] = (0, 0)
+    scalars: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """A delay after the end of a window: minutes, then working days, or a settlement run's date for the window's day."""
+
+    minutes: int = 0
+    working_days: int = 0
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a dataset is published and when a window of it is to be asked for again.
+
+    Attributes:
+        cadence: The publication rhythm in words.
+        standing: How the lag is known.
+        available: Before the window's end plus this nothing can be there: asking is not due.
+        settled: Until the window's end plus this the window is provisional and is asked for again.
+        poll_minutes: Least time between two asks of a provisional window.
+        rereads: Later moments at which a settled window is read once more, because the provider revises it.
+        publications_per_day: Expected distinct publications or instants per normal day, where known.
+    """
+
+    cadence: str
+    standing: Standing
+    available: Lag = Lag()
+    settled: Lag = Lag(minutes=360)
+    poll_minutes: int = 10
+    rereads: tuple[Lag, ...] = ()
+    publications_per_day: int | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a warehouse must know to store a fact correctly; shared by provider datasets and derived tables.
+
+    Attributes:
+        name: Table name in the schema, lower case.
+        dataset: Dataset code, the value of ``_dataset``.
+        fields: Columns besides provenance, in storage order.
+        event_key: Columns that name the fact.
+        version_columns: Columns that tell kept publications of the same fact apart (part of the natural key).
+        latest_order: Columns that order publications, most significant first; the greatest is current.
+        publish_column: Instant of publication that ``published_as_of`` reads, or ``None`` where there is none.
+        storage: Which day a row belongs to.
+        key_fallback: Key columns that may be null, with the column that identifies the row instead.
+        replace_scope: Key columns of the set that is replaced whole, empty where rows are upserted one by one.
+        set_column: Instant column that says which members of a set a window covers; empty when a window always holds
+            whole sets.
+        heavy: Whether a day is large enough for partitions by day in a warehouse that limits their number.
+        description: One sentence for catalogues of the warehouse.
+    """
+
+    name: str
+    dataset: str
+    fields: tuple[Field, ...]
+    event_key: tuple[str, ...]
+    version_columns: tuple[str, ...]
+    latest_order: tuple[OrderBy, ...]
+    publish_column: str | None
+    storage: StorageAxis
+    key_fallback: tuple[tuple[str, str], ...] = ()
+    replace_scope: tuple[str, ...] = ()
+    set_column: str | None = None
+    heavy: bool = False
+    description: str = ""
+
+    @cached_property
+    def natural_key(self) -> tuple[str, ...]:
+        """Event key and version columns, each once, in order."""
+        return tuple(dict.fromkeys(self.event_key + self.version_columns))
+
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        """Fields by column name."""
+        return {f.name: f for f in self.fields}
+
+    @cached_property
+    def columns(self) -> tuple[tuple[str, FieldType], ...]:
+        """All stored columns with their types: the provider's, then provenance."""
+        return tuple((f.name, f.type) for f in self.fields) + PROVENANCE
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One provider dataset: one catalogue entry, one asset, one table.
+
+    Attributes:
+        code: The provider's code, upper case.
+        provider: Provider key (``bmrs``); first part of the asset key and table prefix.
+        title: Short name.
+        description: What it is, in our words.
+        group: Asset group.
+        profiles: Named selections that the schedules may keep current; every entry is in ``all``.
+        query: How windows become requests.
+        table: How rows are stored.
+        check: How rows are shown to lie in the window.
+        revision: What the provider does to a published fact.
+        timing: Publication rhythm, lags and re-reads.
+        empty: What an empty answer means once data are due.
+        may_repeat: Whether two distant windows may honestly have equal bodies.
+        ignored: Members that are knowingly left out (another dataset's value in a shared answer).
+        begins: First settlement day with data.
+        rows_per_day: Rough rows on a normal day; ``None`` where unknown.
+        rows_per_period: Exact rows per settlement period where every period must have them.
+        iris_stream: Name of the IRIS stream with the same rows.
+        proof: How far the entry is shown to be right.
+        unsure: What is not established, one sentence each.
+        notes: What a user of the data should know, one sentence each.
+        legacy_code: Name in the service that closed in 2024.
+        docs_url: The provider's page.
+    """
+
+    code: str
+    provider: str
+    title: str
+    description: str
+    group: str
+    profiles: tuple[Profile, ...]
+    query: Query
+    table: Table
+    check: WindowCheck
+    revision: Revision
+    timing: Timing
+    empty: EmptyMeaning = "suspect"
+    may_repeat: bool = False
+    ignored: tuple[str, ...] = ()
+    begins: date = date(2001, 1, 1)
+    rows_per_day: int | None = None
+    rows_per_period: int | None = None
+    iris_stream: str | None = None
+    proof: Proof = "specified"
+    unsure: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    legacy_code: str | None = None
+    docs_url: str | None = None
+    licence: str = field(default="")
+
+    @property
+    def name(self) -> str:
+        """Name as users type it: ``bmrs/fuelinst``."""
+        return "/".join(self.asset_key)
+
+    @property
+    def asset_key(self) -> tuple[str, str]:
+        """Dagster asset key: provider and code in lower case."""
+        return (self.provider, self.code.lower())
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The table's columns besides provenance."""
+        return self.table.fields
+
+    def branch_choices(self) -> Iterator[tuple[tuple[str, str], ...]]:
+        """Every combination of branch values; one empty combination where the query has no branches."""
+        combinations: list[tuple[tuple[str, str], ...]] = [()]
+        for name, values in self.query.branches:
+            combinations = [chosen + ((name, value),) for chosen in combinations for value in values]
+        yield from combinations

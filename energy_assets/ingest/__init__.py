@@ -1,0 +1,1 @@
+"""From a window to rows in the warehouse: planning, spooling, contract, typing, receipts. Provider-neutral."""

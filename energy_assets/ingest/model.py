@@ -1,0 +1,280 @@
+"""The words shared by planner, sources, contract and warehouse: windows, receipts, outcomes.
+
+Plain values only: nothing here fetches, types or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+from energy_assets.catalogue.model import Dataset, Field, Table
+
+ReceiptStatus = Literal["written", "unchanged", "silent", "suspect", "not_due", "failed"]
+"""What one window came to. ``written``: rows changed. ``unchanged``: every row was already held. ``silent``: empty, and the
+catalogue allows that. ``suspect``: empty although data were due. ``not_due``: empty before data are due. ``failed``."""
+
+COVERING: frozenset[ReceiptStatus] = frozenset({"written", "unchanged", "silent"})
+"""Statuses that cover a window; the others leave it to be asked for again."""
+
+OutcomeStatus = Literal["written", "unchanged", "silent", "suspect", "not_due", "before_begin", "failed"]
+
+SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A half-open UTC interval ``[from_utc, to_utc)`` on a dataset's fetch axis, on one branch of the query."""
+
+    from_utc: datetime
+    to_utc: datetime
+    branch: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def branch_text(self) -> str:
+        """The branch as stored in receipts: ``bidOffer=bid``; empty without branches."""
+        return ",".join(f"{k}={v}" for k, v in self.branch)
+
+    def __str__(self) -> str:
+        text = f"{self.from_utc:%Y-%m-%dT%H:%MZ} to {self.to_utc:%Y-%m-%dT%H:%MZ}"
+        return f"{text} ({self.branch_text})" if self.branch else text
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One answer, whole and on disk.
+
+    Attributes:
+        path: File with the decoded body (JSON text, not compressed).
+        url: The request's URL, secrets redacted.
+        status: HTTP status.
+        sha256: Hex digest of the decoded body.
+        size: Bytes of the decoded body.
+        attempts: Requests it took.
+        requested_utc: When the successful request was sent.
+        sandbox: Whether a local stand-in answered, by its own word.
+    """
+
+    path: Path
+    url: str
+    status: int
+    sha256: str
+    size: int
+    attempts: int
+    requested_utc: datetime
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows of one window, by what became of them.
+
+    ``fetched`` = inserted + updated + unchanged + duplicate + boundary + late + quarantined. ``withdrawn`` counts stored
+    rows that the answer no longer holds.
+    """
+
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    boundary: int = 0
+    late: int = 0
+    quarantined: int = 0
+    withdrawn: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+    @property
+    def reconciled(self) -> bool:
+        """Whether every fetched row is accounted for."""
+        kept = self.inserted + self.updated + self.unchanged
+        return self.fetched == kept + self.duplicate + self.boundary + self.late + self.quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The record that one window was asked for: by which request, and what became of the answer.
+
+    Attributes:
+        receipt_id: Unique, sortable by time; stored on every row that the window brought.
+        dataset: Dataset code.
+        table: Table name.
+        window: The window asked for.
+        status: What it came to.
+        requested_utc: When the request was sent (or would have been, where none was possible).
+        recorded_utc: When the receipt was written.
+        run_id: Dagster run or command that asked.
+        url: Redacted URL.
+        http_status: Last HTTP status, ``None`` when none came.
+        body_sha256: Digest of the decoded body.
+        body_bytes: Size of the decoded body.
+        attempts: Requests it took.
+        counts: Rows by what became of them.
+        new_columns: Members that the catalogue does not know.
+        missing_columns: Catalogued columns that no row had.
+        reason: Why it failed, is suspect or was not due; empty otherwise.
+    """
+
+    receipt_id: str
+    dataset: str
+    table: str
+    window: Window
+    status: ReceiptStatus
+    requested_utc: datetime
+    run_id: str
+    recorded_utc: datetime | None = None
+    url: str = ""
+    http_status: int | None = None
+    body_sha256: str = ""
+    body_bytes: int = 0
+    attempts: int = 0
+    counts: Counts = field(default_factory=Counts)
+    new_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
+    reason: str = ""
+
+    def with_(self, **changes: object) -> Receipt:
+        """A copy with some attributes changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The newest believed receipts of one window, as the planner needs them.
+
+    Attributes:
+        window: The window.
+        covered_utc: Request time of the newest covering receipt, or ``None``.
+        suspect_utc: Request time of the newest ``suspect`` receipt, or ``None``.
+    """
+
+    window: Window
+    covered_utc: datetime | None
+    suspect_utc: datetime | None
+
+
+@dataclass(frozen=True)
+class WriteBatch:
+    """What one commit makes true: these rows, in place of what they displace, with these receipts.
+
+    Attributes:
+        table: The table's description.
+        rows: Arrow table with exactly ``table.columns`` (by name) and then ``extra`` columns. Typed, in-window,
+            complete keys; ``_receipt_id`` says which receipt brought the row. Duplicate natural keys are allowed; the
+            warehouse keeps the latest by ``latest_order``.
+        receipts: One per window in the batch; ``inserted``, ``updated``, ``unchanged``, ``late``, ``withdrawn``, further
+            ``duplicate`` and the final ``status`` are completed by the warehouse.
+        quarantine: Rows that could not be typed (``QUARANTINE_SCHEMA``); may be empty.
+        extra: Columns that the catalogue does not know, to be added as nullable.
+    """
+
+    table: Table
+    rows: pa.Table
+    receipts: tuple[Receipt, ...]
+    quarantine: pa.Table
+    extra: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What a commit did: the completed receipts, and the rows that each touched day now holds."""
+
+    receipts: tuple[Receipt, ...]
+    day_rows: Mapping[date, int]
+
+
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("receipt_id", pa.string()),
+        ("window_from_utc", pa.timestamp("us")),
+        ("window_to_utc", pa.timestamp("us")),
+        ("recorded_utc", pa.timestamp("us")),
+        ("row_number", pa.int64()),
+        ("reason", pa.string()),
+        ("raw", pa.string()),
+    ]
+)
+"""Rows that could not be stored, with their raw JSON: ``row_number`` counts from 0 in the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a refresh is to go about it.
+
+    Attributes:
+        refetch_since: Receipts older than this are set aside, so every window is asked for again once; ``None`` believes all.
+        run_id: Written into the receipts.
+        max_windows: Most windows asked for in this call (bounded runs), ``None`` for no bound.
+    """
+
+    refetch_since: datetime | None = None
+    run_id: str = ""
+    max_windows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a refresh came to for one dataset.
+
+    Attributes:
+        dataset: Dataset code.
+        status: The whole's status; ``failed`` when any window failed.
+        counts: Rows over all windows.
+        windows: Windows asked for.
+        requests: HTTP requests sent, retries included.
+        bytes: Decoded bytes received.
+        failures: One sentence per failed window.
+        suspect: Windows that were empty although data were due.
+        new_columns: Members that the catalogue does not know.
+        missing_columns: Catalogued columns that no row of a window had.
+        days: Settlement days whose rows changed.
+        reason: Why nothing was asked for, or the first failure.
+    """
+
+    dataset: str
+    status: OutcomeStatus
+    counts: Counts = field(default_factory=Counts)
+    windows: int = 0
+    requests: int = 0
+    bytes: int = 0
+    failures: tuple[str, ...] = ()
+    suspect: tuple[Window, ...] = ()
+    new_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
+    days: tuple[date, ...] = ()
+    reason: str = ""
+
+
+class Source(Protocol):
+    """One provider's way of turning a window into a body on disk."""
+
+    async def fetch(self, dataset: Dataset, window: Window, destination: Path) -> Body:
+        """Fetch one window into ``destination``.
+
+        Raises:
+            TransportError: No whole answer came after all retries.
+            StatusError: The provider answered with an error after all retries.
+            WindowTooLargeError: The provider names a smaller limit.
+        """
+        ...
+
+    def url(self, dataset: Dataset, window: Window) -> str:
+        """The URL that ``fetch`` would ask, secrets redacted."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...
+
+
+def datasets_by_code(datasets: Sequence[Dataset]) -> dict[str, Dataset]:
+    """Datasets by their code."""
+    return {d.code: d for d in datasets}

@@ -1,0 +1,112 @@
+"""The one interface that every warehouse implements; nothing here knows SQL or a store.
+
+Its write primitive: within a scope (days, and the key columns of the replace scope where the fact is a set), make the table
+hold these rows; move what they displace into history; record these receipts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+from energy_assets.catalogue.model import Table
+from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
+
+ReadView = Literal["rows", "latest", "history"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetStatus:
+    """What a warehouse knows about one table, for the status report.
+
+    Attributes:
+        table: Table name.
+        last_success_utc: When the newest covering receipt was recorded.
+        newest_day: Greatest ``_partition_day`` that has rows.
+        newest_utc: Greatest value of the asked-for event-time column, where one was given.
+        rows_today: Rows whose ``_partition_day`` is the asked-for day.
+        last_status: Status of the newest receipt.
+        last_recorded_utc: When the newest receipt was recorded.
+        last_reason: Its reason.
+        quarantined: Rows in quarantine.
+    """
+
+    table: str
+    last_success_utc: datetime | None
+    newest_day: date | None
+    newest_utc: datetime | None
+    rows_today: int
+    last_status: str | None
+    last_recorded_utc: datetime | None
+    last_reason: str
+    quarantined: int
+
+
+class Warehouse(Protocol):
+    """A store of typed rows, their history and the receipts of the requests that brought them."""
+
+    name: str
+
+    def session(self) -> AbstractContextManager[None]:
+        """Hold the store open over several calls; without it each call opens and closes by itself. Re-entrant."""
+        ...
+
+    def coverage(
+        self, tables: Sequence[Table], from_utc: datetime, to_utc: datetime, since: datetime | None = None
+    ) -> Mapping[str, Sequence[Seen]]:
+        """Believed receipts that overlap ``[from_utc, to_utc)``, by dataset code.
+
+        A receipt is believed only while its table is the one it wrote to and the days it touched still hold at least the
+        rows recorded. Receipts requested before ``since`` are left out.
+        """
+        ...
+
+    def windows_with_body(self, table: Table, sha256: str) -> Sequence[Window]:
+        """Windows of the dataset whose non-empty, covering receipts have this body digest."""
+        ...
+
+    def write(self, batch: WriteBatch) -> WriteResult:
+        """Make the batch true in one commit; on any error the store is as it was.
+
+        Raises:
+            WarehouseError: The store refused; the message names table and remedy.
+        """
+        ...
+
+    def record(self, receipts: Sequence[Receipt], quarantine: pa.Table | None = None) -> None:
+        """Append receipts (and quarantined rows) that come without rows: failures, empty answers."""
+        ...
+
+    def read(
+        self,
+        table: Table,
+        from_day: date,
+        to_day: date,
+        *,
+        columns: Sequence[str] | None = None,
+        view: ReadView = "rows",
+        ingested_as_of: datetime | None = None,
+        published_as_of: datetime | None = None,
+    ) -> pa.Table:
+        """Rows of the settlement days ``from_day`` to ``to_day``, both inclusive, ordered by natural key.
+
+        Raises:
+            UnknownAsOfError: ``ingested_as_of`` lies before the first ingestion of these days.
+            WarehouseError: The table has no publication time and ``published_as_of`` is asked for.
+        """
+        ...
+
+    def status(
+        self, tables: Sequence[Table], today: date, event_columns: Mapping[str, str]
+    ) -> Sequence[DatasetStatus]:
+        """What is held of each table; ``event_columns`` maps table names to their event-time column."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; a later call opens again."""
+        ...
