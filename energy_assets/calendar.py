@@ -34,9 +34,10 @@ FIRST_WORKING_DAY = date(2001, 1, 1)
 LAST_WORKING_DAY = date(2027, 12, 31)
 """End of the bank holidays that count as announced.
 
-``holidays`` goes on by rule for ever and does not say how far the government has published. That list reaches at least to
-the end of the next calendar year, and the release that ``constraints.txt`` pins is of 2026. To be moved on with that pin,
-after a look at www.gov.uk/bank-holidays: one-off holidays (2002, 2011, 2012, 2022, 2023) come by proclamation.
+``holidays`` goes on by rule for ever and does not say how far the government has published. The government's list
+reaches at least to the end of the next calendar year, and the release that ``constraints.txt`` pins is of 2026. To be
+moved on with that pin, after a look at www.gov.uk/bank-holidays: one-off holidays (2002, 2011, 2012, 2022, 2023) come
+by proclamation.
 """
 
 
@@ -62,17 +63,17 @@ SETTLEMENT_TIMETABLES = (
         effective_from=FIRST_WORKING_DAY,
         offsets={"II": 5, "SF": 16, "R1": 39, "R2": 84, "R3": 154, "RF": 292},
         standing="stated",
-        note="Elexon's fourteen-month timetable; its published calendars move single runs by a day or two. A dispute run "
-        "(DF) is held only when a dispute asks for one, up to 28 months after the day.",
+        note="Elexon's fourteen-month timetable; its published calendars move single runs by a day or two. "
+        "A dispute run (DF) is held only when a dispute asks for one, up to 28 months after the day.",
     ),
     SettlementTimetable(
         effective_from=date(2027, 7, 2),
         offsets={"II": 5, "SF": 8, "R1": 39, "RF": 92},
         standing="unknown",
         note="Market-wide half-hourly settlement: four months to RF, SF within seven working days, one reconciliation "
-        "between them; the cut-over is planned for 2 July 2027 (MHHS-DEL1590). The offsets are upper bounds, not Elexon's "
-        "numbers: a value read too late is still the run's value, one read too early is not. Runs still owed to earlier "
-        "days may be brought forward.",
+        "between them; the cut-over is planned for 2 July 2027 (MHHS-DEL1590). The offsets are upper bounds, not "
+        "Elexon's numbers: a value read too late is still the run's value, one read too early is not. Runs still "
+        "owed to earlier days may be brought forward.",
     ),
 )
 """Offsets by settlement day, oldest first."""
@@ -197,8 +198,9 @@ def lag_end(lag: Lag, window_from: datetime, window_to: datetime) -> datetime:
     """The instant, in UTC, at which a lag after the window ``[window_from, window_to)`` is over.
 
     Without run and working days: the window's end plus the minutes. Otherwise days are counted from the settlement day
-    of the window's last moment, because a window is complete only when its last day is: the run's date, then the working
-    days, then the minutes from the end of that London day. The end, because providers publish in the course of the day.
+    of the window's last moment, because a window is complete only when its last day is: the run's date, then the
+    working days, then the minutes from the end of that London day. The end, because providers publish in the course of
+    the day.
     A run that the timetable does not hold counts as the next one that it holds (with R2 and R3 gone, RF).
 
     Raises:
