@@ -1,0 +1,316 @@
+"""Settings: environment variables and ``.env``, read here and nowhere else, and only when ``load_settings`` is called.
+
+Names, defaults and limits belong here. What a setting is used for belongs to the part that uses it; choosing objects by
+settings belongs to ``wiring``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from energy_assets.catalogue.model import Profile
+from energy_assets.errors import SettingsError
+
+PREFIX = "ENERGY_ASSETS_"
+KEY_PREFIX = "BMRS_API_KEY_"
+MOST_KEYS = 20
+
+ELEXON_REQUESTS_PER_SECOND = 40.0
+"""Elexon publishes no general limit; 120 requests a second were once answered without complaint. A tick of every dataset
+is one or two hundred requests each quarter of an hour, so this bounds a short burst and long backfills; 403 quota and
+429 answers slow it down further."""
+
+ELEXON_CONCURRENCY = 16
+"""Requests in flight: enough to hide 100 ms of latency at the rate above, few enough that sixteen of the largest bodies
+(a BOD hour of 6 MB) fit a small machine's disk cache."""
+
+MOST_CONCURRENCY = 64
+MOST_REQUESTS_PER_SECOND = 200.0
+
+KEEP_BODIES_DAYS = 3
+"""A week-end: a fault seen on Monday can be replayed from Friday's bodies."""
+
+_SECRET = frozenset({"IRIS_CLIENT_SECRET", "IRIS_CONNECTION_STRING", "ENERGY_ASSETS_ALERT_URLS"})
+_SYSTEM_SCHEMAS = ("information_schema", "pg_catalog")
+
+
+def _address(value: str) -> str:
+    """An http(s) address without credentials and without a slash at its end."""
+    parts = urlsplit(value.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it must begin with http:// or https:// and name a host")
+    if parts.username or parts.password:
+        raise ValueError("it must hold no user name or password")
+    return value.strip().rstrip("/")
+
+
+def _absolute(value: Path) -> Path:
+    return value.expanduser().absolute()
+
+
+def _schema(value: str) -> str:
+    if value in _SYSTEM_SCHEMAS:
+        raise ValueError("that name belongs to the warehouse itself")
+    return value
+
+
+def _words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+Schema = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_schema)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+
+
+def _setting(name: str, default: Any = None) -> Any:  # noqa: ANN401 - a default of any field's type
+    return Field(default, validation_alias=name)
+
+
+class Settings(BaseSettings):
+    """Every setting, checked and frozen.
+
+    Built by ``load_settings`` from variables, or directly by attribute name in code that decides for itself; it never
+    looks at the environment of its own accord.
+
+    Attributes:
+        home: Folder of everything that is kept; the others lie below it unless they are set.
+        warehouse: Which store is used.
+        duckdb_path: The warehouse file.
+        schema_name: Schema in DuckDB, dataset in BigQuery.
+        profile: Which datasets the schedules keep current.
+        keep_bodies_days: Days that response bodies stay in the spool.
+        log_level: Least severe record that is logged.
+        google_cloud_project: Project that BigQuery jobs run in.
+        bigquery_location: Location of the BigQuery dataset.
+        bigquery_emulator_host: Address of a local stand-in; credentials are anonymous only when it is set.
+        bigquery_storage_endpoint: Address of the stand-in's storage API.
+        elexon_url: Base address of the Insights API.
+        elexon_requests_per_second: Sustained request rate.
+        elexon_concurrency: Requests in flight.
+        bmrs_api_keys: Keys to rotate; the API needs none.
+        neso_url: Base address of the NESO data portal's actions.
+        iris_archive_url: Base address of the public IRIS archive.
+        iris_drop_dir: Folder into which IRIS messages are written.
+        iris_client_id: Client that may read the queue.
+        iris_client_secret: Its secret.
+        iris_queue_name: The queue.
+        iris_namespace: Service Bus namespace.
+        iris_tenant_id: Entra tenant that issues tokens.
+        iris_connection_string: In place of the five above.
+        sheet_id: Spreadsheet that mirrors the status.
+        sheets_url: Address of a stand-in for Google Sheets.
+        alert_urls: Apprise addresses; they carry secrets.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, validate_default=True, hide_input_in_errors=True
+    )
+
+    home: Folder = _setting("ENERGY_ASSETS_HOME", Path(".energy_assets"))
+    warehouse: Literal["duckdb", "bigquery"] = _setting("ENERGY_ASSETS_WAREHOUSE", "duckdb")
+    duckdb_path: Folder = Field(
+        default_factory=lambda data: data["home"] / "energy.duckdb", validation_alias="ENERGY_ASSETS_DUCKDB_PATH"
+    )
+    schema_name: Schema = _setting("ENERGY_ASSETS_SCHEMA", "uk_energy_insights")
+    profile: Profile = _setting("ENERGY_ASSETS_PROFILE", "all")
+    keep_bodies_days: int = Field(KEEP_BODIES_DAYS, ge=0, le=3650, validation_alias="ENERGY_ASSETS_KEEP_BODIES_DAYS")
+    log_level: LogLevel = _setting("ENERGY_ASSETS_LOG_LEVEL", "INFO")
+
+    google_cloud_project: str | None = _setting("GOOGLE_CLOUD_PROJECT")
+    bigquery_location: str = _setting("ENERGY_ASSETS_BIGQUERY_LOCATION", "europe-west2")
+    bigquery_emulator_host: Address | None = _setting("BIGQUERY_EMULATOR_HOST")
+    bigquery_storage_endpoint: str | None = _setting("ENERGY_ASSETS_BIGQUERY_STORAGE_ENDPOINT")
+
+    elexon_url: Address = _setting("ENERGY_ASSETS_ELEXON_URL", "https://data.elexon.co.uk/bmrs/api/v1")
+    elexon_requests_per_second: float = Field(
+        ELEXON_REQUESTS_PER_SECOND,
+        gt=0,
+        le=MOST_REQUESTS_PER_SECOND,
+        allow_inf_nan=False,
+        validation_alias="ENERGY_ASSETS_ELEXON_REQUESTS_PER_SECOND",
+    )
+    elexon_concurrency: int = Field(
+        ELEXON_CONCURRENCY, ge=1, le=MOST_CONCURRENCY, validation_alias="ENERGY_ASSETS_ELEXON_CONCURRENCY"
+    )
+    bmrs_api_keys: tuple[SecretStr, ...] = ()
+
+    neso_url: Address = _setting("ENERGY_ASSETS_NESO_URL", "https://api.neso.energy/api/3/action")
+
+    iris_archive_url: Address = _setting(
+        "ENERGY_ASSETS_IRIS_ARCHIVE_URL", "https://archive.data.elexon.co.uk/iris-archive"
+    )
+    iris_drop_dir: Folder = Field(
+        default_factory=lambda data: data["home"] / "iris", validation_alias="ENERGY_ASSETS_IRIS_DROP_DIR"
+    )
+    iris_client_id: str | None = _setting("IRIS_CLIENT_ID")
+    iris_client_secret: SecretStr | None = _setting("IRIS_CLIENT_SECRET")
+    iris_queue_name: str | None = _setting("IRIS_QUEUE_NAME")
+    iris_namespace: str = _setting("IRIS_NAMESPACE", "elexon-insights-iris")
+    iris_tenant_id: str = _setting("IRIS_TENANT_ID", "4203b7a0-7773-4de5-b830-8b263a20426e")
+    iris_connection_string: SecretStr | None = _setting("IRIS_CONNECTION_STRING")
+
+    sheet_id: str | None = _setting("ENERGY_ASSETS_SHEET_ID")
+    sheets_url: Address | None = _setting("ENERGY_ASSETS_SHEETS_URL")
+    alert_urls: Annotated[tuple[SecretStr, ...], BeforeValidator(_words)] = _setting("ENERGY_ASSETS_ALERT_URLS", ())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values come from the caller only, so that an object means the same wherever it is built."""
+        return (init_settings,)
+
+    @property
+    def logs_dir(self) -> Path:
+        """Folder of the daily log files."""
+        return self.home / "logs"
+
+    @property
+    def source_api_label(self) -> Literal["BMRS", "SANDBOX"]:
+        """Value of ``_source_api`` for rows fetched from ``elexon_url``.
+
+        A loopback address is the sandbox: made-up rows must never be taken for Elexon's.
+        """
+        return "SANDBOX" if _is_loopback(urlsplit(self.elexon_url).hostname or "") else "BMRS"
+
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Every secret that is set, for redaction."""
+        single = (self.iris_client_secret, self.iris_connection_string)
+        return (*self.bmrs_api_keys, *(s for s in single if s is not None), *self.alert_urls)
+
+    def prepare_home(self) -> None:
+        """Make the home with its log folder, and the warehouse file's folder.
+
+        Raises:
+            SettingsError: One of them cannot be made or written to.
+        """
+        for variable, folder in (
+            ("ENERGY_ASSETS_HOME", self.home),
+            ("ENERGY_ASSETS_HOME", self.logs_dir),
+            ("ENERGY_ASSETS_DUCKDB_PATH", self.duckdb_path.parent),
+        ):
+            _make_writable(variable, folder)
+
+
+def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
+    """Settings from variables: first those of ``environ``, then those of ``env_file``; an empty one counts as not set.
+
+    Args:
+        environ: Variables; the process's environment by default.
+        env_file: File of ``NAME=value`` lines that is read if it exists; ``None`` for none.
+
+    Raises:
+        SettingsError: A value is wrong, a variable with our prefix is unknown, or the file cannot be read.
+    """
+    variables = _read_env_file(env_file) | dict(os.environ if environ is None else environ)
+    given = {name: value.strip() for name, value in variables.items() if value.strip()}
+    _refuse_unknown(given)
+    values: dict[str, Any] = {name: given[name] for name in variable_names() & given.keys()}
+    keys = (given.get(f"{KEY_PREFIX}{n}") for n in range(1, MOST_KEYS + 1))
+    values["bmrs_api_keys"] = tuple(SecretStr(key) for key in dict.fromkeys(keys) if key)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        # Not chained: the original's text may hold a secret value.
+        raise SettingsError(_sentence(error, given)) from None
+
+
+def variable_names() -> frozenset[str]:
+    """The variables that are read, besides the numbered keys."""
+    return frozenset(str(f.validation_alias) for f in Settings.model_fields.values() if f.validation_alias)
+
+
+def _read_env_file(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"The settings file {path} cannot be read ({reason}); mend or remove it.") from error
+    values: dict[str, str] = {}
+    for binding in bindings:
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise SettingsError(f"Line {binding.original.line} of {path} is not NAME=value; mend or remove it.")
+        if binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
+
+
+def _refuse_unknown(given: Mapping[str, str]) -> None:
+    """A misspelt variable would leave its default in force without a word."""
+    known = variable_names()
+    for name in sorted(given):
+        if name.startswith(KEY_PREFIX) and name not in {f"{KEY_PREFIX}{n}" for n in range(1, MOST_KEYS + 1)}:
+            raise SettingsError(f"{name} is not a setting; keys are {KEY_PREFIX}1 to {KEY_PREFIX}{MOST_KEYS}.")
+        if name.upper().startswith(PREFIX) and name not in known:
+            ours = sorted(n for n in known if n.startswith(PREFIX))
+            nearest = difflib.get_close_matches(name.upper(), ours, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"{name} is not a setting; the nearest is {nearest}.")
+
+
+def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
+    """What is wrong, one clause per setting; values of secrets are left out."""
+    # A default that is made from a wrong value is not another mistake.
+    details = (d for d in error.errors(include_url=False) if d["type"] != "default_factory_not_called")
+    return "; ".join(_clause(detail, given) for detail in details) + "."
+
+
+def _clause(detail: ErrorDetails, given: Mapping[str, str]) -> str:
+    name = str(detail["loc"][0])
+    if detail["type"] == "value_error":
+        return f"{name} is not usable: {detail['ctx']['error']}"
+    if detail["type"] == "string_pattern_mismatch":
+        wanted = "it should be lower-case letters, digits and underscores, beginning with a letter, 63 at most"
+    else:
+        wanted = detail["msg"].replace("Input", "it", 1)
+    shown = name in given and name not in _SECRET
+    return f"{name} is {given[name]!r}, but {wanted}" if shown else f"{name} is not usable: {wanted}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _make_writable(variable: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Permission bits do not tell: the disk may be read-only or full.
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0")
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {folder} cannot be written ({error.strerror}): set {variable} to a place that this user may "
+            "write to."
+        ) from error
