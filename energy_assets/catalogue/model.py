@@ -116,20 +116,20 @@ class Query:
     Attributes:
         path: Path below the API's base URL; may hold placeholders.
         params: Query parameters, name to template, in the order sent.
-        unit: What windows are cut into: ``instant`` (minutes), ``day`` (settlement days), ``period`` (settlement periods of
-            one day) or ``snapshot`` (no window: what the provider holds now).
+        unit: What windows are cut into: ``instant`` (minutes), ``day`` (settlement days), ``period`` (settlement
+            periods of one day) or ``snapshot`` (no window: what the provider holds now).
         atom: The smallest piece, in the unit's measure, for which receipts are judged and re-asked.
         most: The most one request asks for, in the same measure.
         limit: The provider's own limit in words, with how it is known.
         branches: Path or parameter choices that each need a request of their own; each becomes a column of the row.
-        reach: Minutes before and after a settlement day in which, on the fetch axis, rows of that day may lie; not zero only
-            where fetch axis and storage axis differ.
+        reach: Minutes before and after a settlement day in which, on the fetch axis, rows of that day may lie; not
+            zero only where fetch axis and storage axis differ.
         scalars: The body is an array of plain values, stored in the single column.
 
-    Templates may use: ``{from}`` ``{to}`` (RFC 3339, UTC, both sent inclusive), ``{date}`` ``{date_from}`` ``{date_to}``
-    (settlement days, last one inclusive), ``{period}`` ``{period_from}`` ``{period_to}`` ``{periods}`` (the last one repeats the
-    parameter), ``{season}`` (year in which the winter of the window begins), ``{as_of}`` (last instant of the window) and
-    the names of the branches.
+    Templates may use: ``{from}`` ``{to}`` (RFC 3339, UTC, both sent inclusive), ``{date}`` ``{date_from}``
+    ``{date_to}`` (settlement days, last one inclusive), ``{period}`` ``{period_from}`` ``{period_to}`` ``{periods}``
+    (the last one repeats the parameter), ``{season}`` (year in which the winter of the window begins), ``{as_of}``
+    (last instant of the window) and the names of the branches.
     """
 
     path: str
@@ -145,7 +145,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """A delay after the end of a window: minutes, then working days, or a settlement run's date for the window's day."""
+    """A delay after a window's end: working days or a settlement run's date for its day, then minutes."""
 
     minutes: int = 0
     working_days: int = 0
@@ -300,5 +300,5 @@ class Dataset:
         """Every combination of branch values; one empty combination where the query has no branches."""
         combinations: list[tuple[tuple[str, str], ...]] = [()]
         for name, values in self.query.branches:
-            combinations = [chosen + ((name, value),) for chosen in combinations for value in values]
+            combinations = [(*chosen, (name, value)) for chosen in combinations for value in values]
         yield from combinations

@@ -16,8 +16,9 @@ import pyarrow as pa
 from energy_assets.catalogue.model import Dataset, Field, Table
 
 ReceiptStatus = Literal["written", "unchanged", "silent", "suspect", "not_due", "failed"]
-"""What one window came to. ``written``: rows changed. ``unchanged``: every row was already held. ``silent``: empty, and the
-catalogue allows that. ``suspect``: empty although data were due. ``not_due``: empty before data are due. ``failed``."""
+"""What one window came to. ``written``: rows changed. ``unchanged``: every row was already held. ``silent``: empty,
+and the catalogue allows that. ``suspect``: empty although data were due. ``not_due``: empty before data are due.
+``failed``."""
 
 COVERING: frozenset[ReceiptStatus] = frozenset({"written", "unchanged", "silent"})
 """Statuses that cover a window; the others leave it to be asked for again."""
@@ -74,8 +75,8 @@ class Body:
 class Counts:
     """Rows of one window, by what became of them.
 
-    ``fetched`` = inserted + updated + unchanged + duplicate + boundary + late + quarantined. ``withdrawn`` counts stored
-    rows that the answer no longer holds.
+    ``fetched`` = inserted + updated + unchanged + duplicate + boundary + late + quarantined. ``withdrawn`` counts
+    stored rows that the answer no longer holds.
     """
 
     fetched: int = 0
@@ -152,12 +153,13 @@ class Seen:
     Attributes:
         window: The window.
         covered_utc: Request time of the newest covering receipt, or ``None``.
-        suspect_utc: Request time of the newest ``suspect`` receipt, or ``None``.
+        empty_utc: Request time of the newest empty answer that does not cover (``suspect`` or ``not_due``), or
+        ``None``.
     """
 
     window: Window
     covered_utc: datetime | None
-    suspect_utc: datetime | None
+    empty_utc: datetime | None
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,8 @@ class WriteBatch:
         rows: Arrow table with exactly ``table.columns`` (by name) and then ``extra`` columns. Typed, in-window,
             complete keys; ``_receipt_id`` says which receipt brought the row. Duplicate natural keys are allowed; the
             warehouse keeps the latest by ``latest_order``.
-        receipts: One per window in the batch; ``inserted``, ``updated``, ``unchanged``, ``late``, ``withdrawn``, further
+        receipts: One per window in the batch; ``inserted``, ``updated``, ``unchanged``, ``late``, ``withdrawn``,
+        further
             ``duplicate`` and the final ``status`` are completed by the warehouse.
         quarantine: Rows that could not be typed (``QUARANTINE_SCHEMA``); may be empty.
         extra: Columns that the catalogue does not know, to be added as nullable.
@@ -210,7 +213,8 @@ class Policy:
     """How a refresh is to go about it.
 
     Attributes:
-        refetch_since: Receipts older than this are set aside, so every window is asked for again once; ``None`` believes all.
+        refetch_since: Receipts older than this are set aside, so every window is asked for again once; ``None``
+        believes all.
         run_id: Written into the receipts.
         max_windows: Most windows asked for in this call (bounded runs), ``None`` for no bound.
     """

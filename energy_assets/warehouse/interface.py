@@ -1,7 +1,7 @@
 """The one interface that every warehouse implements; nothing here knows SQL or a store.
 
-Its write primitive: within a scope (days, and the key columns of the replace scope where the fact is a set), make the table
-hold these rows; move what they displace into history; record these receipts.
+Its write primitive: within a scope (days, and the key columns of the replace scope where the fact is a set), make the
+table hold these rows; move what they displace into history; record these receipts.
 """
 
 from __future__ import annotations
@@ -61,8 +61,16 @@ class Warehouse(Protocol):
     ) -> Mapping[str, Sequence[Seen]]:
         """Believed receipts that overlap ``[from_utc, to_utc)``, by dataset code.
 
-        A receipt is believed only while its table is the one it wrote to and the days it touched still hold at least the
-        rows recorded. Receipts requested before ``since`` are left out.
+        A receipt is believed only while its table is the one it wrote to and the days it touched still hold at least
+        the rows recorded. Receipts requested before ``since`` are left out.
+        """
+        ...
+
+    def claim(self, kind: Literal["provider", "sandbox"]) -> None:
+        """Say where this store's rows come from; the first word counts.
+
+        Raises:
+            WarehouseError: The store holds rows of the other kind; synthetic and real data never mix.
         """
         ...
 

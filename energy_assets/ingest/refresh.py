@@ -1,0 +1,667 @@
+"""``refresh``: the one function that carries data from the providers into the warehouse.
+
+It plans, fetches concurrently, types, writes and returns one outcome per dataset. Asset bodies, command line, repair
+and tests call it; none of them does any part of this by itself. A dataset that fails never takes another with it, and
+a window that fails leaves the dataset's other windows landed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Generic, Literal, TypeVar
+
+import pyarrow as pa
+
+from energy_assets import calendar
+from energy_assets.catalogue.model import Dataset
+from energy_assets.errors import EnergyAssetsError, WarehouseError, WindowTooLargeError
+from energy_assets.ingest.model import (
+    QUARANTINE_SCHEMA,
+    Body,
+    Counts,
+    Outcome,
+    OutcomeStatus,
+    Policy,
+    Receipt,
+    ReceiptStatus,
+    Source,
+    Window,
+    WriteBatch,
+    WriteResult,
+)
+from energy_assets.ingest.planner import Plan, fetch_interval, halves, plan
+from energy_assets.ingest.spool import Spool
+from energy_assets.ingest.typed import RefusedBodyError, Stamp, Typed, TypingEngine
+from energy_assets.warehouse.interface import Warehouse
+
+logger = logging.getLogger(__name__)
+
+CHUNK_DAYS = 31
+"""Settlement days planned at once: bounds the plan's memory, and a killed range resumes at the chunk it was in."""
+
+WINDOWS_AT_ONCE = 4
+"""Windows of one dataset in flight: enough to hide latency, few enough that a large dataset leaves room for the
+others."""
+
+TYPING_WORKERS = 2
+"""Bodies typed at once: one per core of the smallest machine this runs on; DuckDB releases the interpreter
+meanwhile."""
+
+BATCH_ROWS = 160_000
+"""Rows that one commit gathers: a commit costs the same for one row as for thousands, and memory follows this
+number."""
+
+GIVE_UP_AFTER = 3
+"""Windows of one dataset that may fail before the rest are left alone: each has already been retried for long."""
+
+HOLD_SECONDS = 2.0
+"""How long the writer keeps the store open while work keeps coming, so that readers get their turn."""
+
+LINGER_SECONDS = 0.05
+"""How long the writer waits for the next batch before it closes the store: opening costs about as much."""
+
+SANDBOX_LABEL = "SANDBOX"
+
+T = TypeVar("T")
+
+OnOutcome = Callable[[Outcome], None]
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a refresh works with.
+
+    Attributes:
+        warehouse: Where rows go.
+        open_source: Per provider, how to open its source; called once a refresh, inside its event loop.
+        spool: Where bodies lie while they are worked on.
+        source_api: Per provider, the ``_source_api`` of its rows.
+        clock: The present, aware UTC.
+    """
+
+    warehouse: Warehouse
+    open_source: Mapping[str, Callable[[], Source]]
+    spool: Spool
+    source_api: Mapping[str, str]
+    clock: Callable[[], datetime]
+
+
+def refresh(
+    datasets: Sequence[Dataset],
+    from_day: date,
+    to_day: date,
+    policy: Policy,
+    engine: Engine,
+    on_outcome: OnOutcome | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Outcome]:
+    """Bring datasets up to date for the settlement days ``from_day`` to ``to_day``, both inclusive.
+
+    Args:
+        datasets: Catalogue entries; each is worked on by itself.
+        from_day: First settlement day.
+        to_day: Last settlement day.
+        policy: Which receipts to believe, and the run to name in new ones.
+        engine: Warehouse, sources and spool.
+        on_outcome: Called with each dataset's outcome as soon as it is known (once per chunk of a long range).
+        on_progress: Called with code, windows done and windows planned.
+
+    Returns:
+        One outcome per dataset, in the order given. Provider and contract failures are outcomes, not exceptions.
+
+    Raises:
+        ValueError: The range is empty.
+        WarehouseError: The warehouse cannot be read, so nothing can be planned.
+    """
+    if to_day < from_day:
+        raise ValueError(f"the range {from_day} to {to_day} holds no day; give the earlier day first")
+    engine.spool.sweep(engine.clock())
+    total: dict[str, Outcome] = {}
+    for first, last in _chunks(from_day, to_day):
+        plans = make_plans(datasets, first, last, policy, engine)
+        for outcome in asyncio.run(_Refresh(datasets, plans, policy, engine, on_progress).run()):
+            total[outcome.dataset] = merged(total[outcome.dataset], outcome) if outcome.dataset in total else outcome
+            if on_outcome is not None:
+                on_outcome(outcome)
+    engine.spool.compress_pending()
+    return [total[d.code] for d in datasets]
+
+
+def make_plans(
+    datasets: Sequence[Dataset], from_day: date, to_day: date, policy: Policy, engine: Engine
+) -> dict[str, Plan]:
+    """What a refresh of these days would ask for now, by dataset code; asks nobody but the warehouse."""
+    now = engine.clock()
+    spans = [fetch_interval(d, from_day, to_day) for d in datasets]
+    low = min((s for s, _ in spans), default=now)
+    high = max((e for _, e in spans), default=now)
+    seen = engine.warehouse.coverage([d.table for d in datasets], low, high, policy.refetch_since)
+    return {d.code: plan(d, from_day, to_day, seen.get(d.code, ()), now) for d in datasets}
+
+
+def merged(first: Outcome, second: Outcome) -> Outcome:
+    """One outcome for two parts of a range."""
+    rank: tuple[OutcomeStatus, ...] = ("before_begin", "not_due", "silent", "unchanged", "suspect", "written", "failed")
+    worse = max(first, second, key=lambda o: rank.index(o.status))
+    return Outcome(
+        dataset=first.dataset,
+        status=worse.status,
+        counts=first.counts + second.counts,
+        windows=first.windows + second.windows,
+        requests=first.requests + second.requests,
+        bytes=first.bytes + second.bytes,
+        failures=first.failures + second.failures,
+        suspect=first.suspect + second.suspect,
+        new_columns=tuple(sorted({*first.new_columns, *second.new_columns})),
+        missing_columns=tuple(sorted({*first.missing_columns, *second.missing_columns})),
+        days=tuple(sorted({*first.days, *second.days})),
+        reason=worse.reason,
+    )
+
+
+def new_receipt_id(now: datetime) -> str:
+    """A unique identifier that sorts by time: milliseconds, then randomness, in hex."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+
+
+def _chunks(from_day: date, to_day: date) -> Iterator[tuple[date, date]]:
+    first = from_day
+    while first <= to_day:
+        last = min(first + timedelta(days=CHUNK_DAYS - 1), to_day)
+        yield first, last
+        first = last + timedelta(days=1)
+
+
+class _Refresh:
+    """One chunk of a refresh: opens sources, workers and the writer, runs every dataset, closes all."""
+
+    def __init__(
+        self,
+        datasets: Sequence[Dataset],
+        plans: Mapping[str, Plan],
+        policy: Policy,
+        engine: Engine,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._datasets = datasets
+        self._plans = plans
+        self._policy = policy
+        self._engine = engine
+        self._on_progress = on_progress
+
+    async def run(self) -> list[Outcome]:
+        """Outcomes in the order of the datasets."""
+        due = [d for d in self._datasets if self._plans[d.code].status == "due"]
+        if not due:
+            return [_idle(d, self._plans[d.code]) for d in self._datasets]
+        sources = {provider: self._engine.open_source[provider]() for provider in {d.provider for d in due}}
+        writer = _Writer(self._engine.warehouse)
+        typists = _Typists()
+        try:
+            runs = [
+                _DatasetRun(
+                    d,
+                    self._plans[d.code],
+                    self._policy,
+                    self._engine,
+                    sources[d.provider],
+                    typists,
+                    writer,
+                    self._on_progress,
+                )
+                for d in due
+            ]
+            done = dict(zip((d.code for d in due), await asyncio.gather(*(r.run() for r in runs)), strict=True))
+        finally:
+            typists.close()
+            writer.close()
+            for source in sources.values():
+                await source.aclose()
+        return [done.get(d.code) or _idle(d, self._plans[d.code]) for d in self._datasets]
+
+
+def _idle(dataset: Dataset, planned: Plan) -> Outcome:
+    statuses: dict[str, OutcomeStatus] = {"covered": "unchanged", "not_due": "not_due", "before_begin": "before_begin"}
+    return Outcome(dataset.code, statuses[planned.status], reason=planned.reason)
+
+
+@dataclass
+class _Gathered:
+    """Typed windows of one dataset that wait for their commit."""
+
+    receipts: list[Receipt] = field(default_factory=list)
+    typed: list[Typed] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
+    rows: int = 0
+
+
+@dataclass
+class _Tally:
+    """What has become of a dataset's windows so far."""
+
+    counts: Counts = field(default_factory=Counts)
+    windows: int = 0
+    requests: int = 0
+    bytes: int = 0
+    statuses: set[ReceiptStatus] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+    suspect: list[Window] = field(default_factory=list)
+    new_columns: set[str] = field(default_factory=set)
+    missing_columns: set[str] = field(default_factory=set)
+    days: set[date] = field(default_factory=set)
+    reasons: list[str] = field(default_factory=list)
+
+    def add(self, receipt: Receipt) -> None:
+        self.counts += receipt.counts
+        self.windows += 1
+        self.requests += receipt.attempts
+        self.bytes += receipt.body_bytes
+        self.statuses.add(receipt.status)
+        self.new_columns.update(receipt.new_columns)
+        self.missing_columns.update(receipt.missing_columns)
+        if receipt.status == "failed":
+            self.failures.append(receipt.reason)
+        elif receipt.reason:
+            self.reasons.append(receipt.reason)
+        if receipt.status == "suspect":
+            self.suspect.append(receipt.window)
+
+    def outcome(self, code: str) -> Outcome:
+        order: tuple[ReceiptStatus, ...] = ("failed", "written", "suspect", "unchanged", "silent", "not_due")
+        status: OutcomeStatus = next((s for s in order if s in self.statuses), "unchanged")
+        return Outcome(
+            dataset=code,
+            status=status,
+            counts=self.counts,
+            windows=self.windows,
+            requests=self.requests,
+            bytes=self.bytes,
+            failures=tuple(self.failures),
+            suspect=tuple(sorted(self.suspect)),
+            new_columns=tuple(sorted(self.new_columns)),
+            missing_columns=tuple(sorted(self.missing_columns)),
+            days=tuple(sorted(self.days)),
+            reason=next(iter([*self.failures, *self.reasons]), ""),
+        )
+
+
+class _DatasetRun:
+    """One dataset's windows, from request to receipt, with its own error handling."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        planned: Plan,
+        policy: Policy,
+        engine: Engine,
+        source: Source,
+        typists: _Typists,
+        writer: _Writer,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._dataset = dataset
+        self._windows = planned.windows[: policy.max_windows]
+        self._policy = policy
+        self._engine = engine
+        self._source = source
+        self._typists = typists
+        self._writer = writer
+        self._on_progress = on_progress
+        self._slots = asyncio.Semaphore(WINDOWS_AT_ONCE)
+        self._gathered = _Gathered()
+        self._tally = _Tally()
+        self._longest: timedelta | None = None
+
+    async def run(self) -> Outcome:
+        try:
+            await asyncio.gather(*(self._in_slot(w) for w in self._windows))
+            await self._commit()
+        except Exception as error:
+            # The last wall between datasets: a defect met by one must not end the others, and must be seen.
+            logger.exception("%s: unexpected failure", self._dataset.code)
+            self._tally.statuses.add("failed")
+            self._tally.failures.append(
+                f"{self._dataset.code}: unexpected {type(error).__name__}: {error}; please report this"
+            )
+        left = len(self._windows) - self._tally.windows
+        if left > 0 and self._tally.failures:
+            self._tally.failures.append(
+                f"{self._dataset.code}: {left} further windows were not asked for after these failures"
+            )
+        outcome = self._tally.outcome(self._dataset.code)
+        _log(outcome)
+        return outcome
+
+    async def _in_slot(self, window: Window) -> None:
+        async with self._slots:
+            if len(self._tally.failures) >= GIVE_UP_AFTER:
+                return
+            for part in self._within_limit(window):
+                await self._window(part)
+            if self._on_progress is not None:
+                self._on_progress(self._dataset.code, min(self._tally.windows, len(self._windows)), len(self._windows))
+
+    def _within_limit(self, window: Window) -> list[Window]:
+        """The window, cut as often as a limit that the provider named in this run demands."""
+        parts = [window]
+        while self._longest is not None and parts[0].to_utc - parts[0].from_utc > self._longest:
+            cut = [halves(self._dataset, p) for p in parts]
+            if None in cut:
+                break
+            parts = [half for pair in cut if pair is not None for half in pair]
+        return parts
+
+    async def _window(self, window: Window) -> None:
+        requested = self._engine.clock()
+        receipt = Receipt(
+            receipt_id=new_receipt_id(requested),
+            dataset=self._dataset.code,
+            table=self._dataset.table.name,
+            window=window,
+            status="failed",
+            requested_utc=requested,
+            run_id=self._policy.run_id,
+            url=self._source.url(self._dataset, window),
+        )
+        destination = self._engine.spool.new_path(self._dataset.code)
+        try:
+            body = await self._source.fetch(self._dataset, window, destination)
+        except WindowTooLargeError as error:
+            await self._halve(window, receipt, error)
+            return
+        except EnergyAssetsError as error:
+            await self._fail(receipt, error)
+            return
+        await self._type(receipt, body)
+
+    async def _halve(self, window: Window, receipt: Receipt, error: WindowTooLargeError) -> None:
+        pair = halves(self._dataset, window)
+        if pair is None:
+            await self._fail(receipt, error)
+            return
+        length = window.to_utc - window.from_utc
+        self._longest = min(filter(None, (self._longest, error.limit, length / 2)))
+        logger.info("%s: the provider refuses windows of %s; asking in halves", self._dataset.code, length)
+        for half in pair:
+            for part in self._within_limit(half):
+                await self._window(part)
+
+    async def _type(self, receipt: Receipt, body: Body) -> None:
+        dataset = self._dataset
+        label = SANDBOX_LABEL if body.sandbox else self._engine.source_api[dataset.provider]
+        stamp = Stamp(receipt.window, receipt.receipt_id, self._engine.clock(), label)
+        asked = receipt.with_(
+            requested_utc=body.requested_utc,
+            url=body.url,
+            http_status=body.status,
+            body_sha256=body.sha256,
+            body_bytes=body.size,
+            attempts=body.attempts,
+        )
+        try:
+            typed = await self._typists.type_body(dataset, body, stamp)
+        except RefusedBodyError as error:
+            counts = Counts(fetched=error.fetched, quarantined=error.quarantine.num_rows)
+            await self._fail(asked.with_(counts=counts), error, error.quarantine)
+            self._engine.spool.keep(body, asked)
+            return
+        counts = Counts(
+            fetched=typed.fetched,
+            boundary=typed.boundary,
+            duplicate=typed.duplicate,
+            quarantined=typed.quarantine.num_rows,
+        )
+        asked = asked.with_(
+            counts=counts, new_columns=tuple(f.aliases[0] for f in typed.extra), missing_columns=typed.missing
+        )
+        if typed.rows.num_rows == 0:
+            await self._empty(asked, typed, body)
+            return
+        self._gathered.receipts.append(asked.with_(status="written"))
+        self._gathered.typed.append(typed)
+        self._gathered.bodies.append(body)
+        self._gathered.rows += typed.rows.num_rows
+        if self._gathered.rows >= BATCH_ROWS:
+            await self._commit()
+
+    async def _empty(self, receipt: Receipt, typed: Typed, body: Body) -> None:
+        status, reason = empty_status(self._dataset, receipt.window, receipt.requested_utc)
+        final = receipt.with_(status=status, reason=reason)
+        await self._recorded(final, typed.quarantine)
+        self._tally.add(final)
+        self._engine.spool.keep(body, final)
+
+    async def _fail(self, receipt: Receipt, error: EnergyAssetsError, quarantine: pa.Table | None = None) -> None:
+        failed = receipt.with_(status="failed", reason=str(error))
+        await self._recorded(failed, quarantine)
+        self._tally.add(failed)
+
+    async def _recorded(self, receipt: Receipt, quarantine: pa.Table | None) -> None:
+        """Write a receipt that comes without rows; where even that fails, the failure is the dataset's."""
+        try:
+            await self._writer.record(receipt, quarantine)
+        except WarehouseError as error:
+            self._tally.statuses.add("failed")
+            self._tally.failures.append(
+                f"{receipt.dataset} {receipt.window}: the receipt could not be written: {error}"
+            )
+
+    async def _commit(self) -> None:
+        """Write the gathered windows in one commit."""
+        if not self._gathered.receipts:
+            return
+        gathered, self._gathered = self._gathered, _Gathered()
+        try:
+            result, refused = await self._writer.write(self._dataset, gathered.receipts, gathered.typed)
+        except WarehouseError as error:
+            for receipt in gathered.receipts:
+                await self._fail(receipt.with_(counts=Counts()), error)
+            return
+        for receipt in result.receipts:
+            self._tally.add(receipt)
+        self._tally.days.update(result.day_rows)
+        for receipt in refused:
+            self._tally.add(receipt)
+        final = {r.receipt_id: r for r in (*result.receipts, *refused)}
+        for receipt, body in zip(gathered.receipts, gathered.bodies, strict=True):
+            self._engine.spool.keep(body, final[receipt.receipt_id])
+
+
+def empty_status(dataset: Dataset, window: Window, asked: datetime) -> tuple[ReceiptStatus, str]:
+    """What an empty answer means for this dataset at this time, and why."""
+    settled = calendar.lag_end(dataset.timing.settled, window.from_utc, window.to_utc)
+    if dataset.query.unit != "snapshot" and asked < settled:
+        return (
+            "not_due",
+            f"{dataset.code} {window}: nothing is published yet; the window settles at {settled:%Y-%m-%d %H:%MZ}",
+        )
+    if dataset.empty == "silent":
+        return "silent", ""
+    return (
+        "suspect",
+        f"{dataset.code} {window}: the answer is empty although data were due by {settled:%Y-%m-%d %H:%MZ}",
+    )
+
+
+def _log(outcome: Outcome) -> None:
+    counts = outcome.counts
+    level = (
+        logging.ERROR
+        if outcome.status == "failed"
+        else logging.WARNING
+        if outcome.status == "suspect"
+        else logging.INFO
+    )
+    logger.log(
+        level,
+        "%s: %s, %d windows, %d rows fetched, %d inserted, %d updated, %d unchanged, %d quarantined%s",
+        outcome.dataset,
+        outcome.status,
+        outcome.windows,
+        counts.fetched,
+        counts.inserted,
+        counts.updated,
+        counts.unchanged,
+        counts.quarantined,
+        f"; {outcome.reason}" if outcome.reason else "",
+    )
+
+
+class _Typists:
+    """Worker threads, each with a typing engine of its own."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(TYPING_WORKERS, thread_name_prefix="typing")
+        self._local = threading.local()
+        self._engines: list[TypingEngine] = []
+
+    async def type_body(self, dataset: Dataset, body: Body, stamp: Stamp) -> Typed:
+        """Type a body in a worker thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, dataset, body, stamp)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        for engine in self._engines:
+            engine.close()
+
+    def _work(self, dataset: Dataset, body: Body, stamp: Stamp) -> Typed:
+        engine: TypingEngine | None = getattr(self._local, "engine", None)
+        if engine is None:
+            engine = self._local.engine = TypingEngine()
+            self._engines.append(engine)
+        return engine.type_body(dataset, body.path, stamp)
+
+
+Written = tuple[WriteResult, tuple[Receipt, ...]]
+
+
+@dataclass
+class _Job(Generic[T]):
+    """One commit to be made, and where its result goes."""
+
+    work: Callable[[], T]
+    done: Future[T]
+
+
+class _Writer:
+    """The one thread of a refresh that writes: it opens the store when there is work and closes it soon after."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue()
+        self._bodies: dict[tuple[str, str], list[Window]] = {}
+        self._claimed: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed]) -> Written:
+        """Commit typed windows; gives the result and the receipts of windows refused as repeated bodies."""
+        return await self._submit(lambda: self._commit(dataset, receipts, typed))
+
+    async def record(self, receipt: Receipt, quarantine: pa.Table | None) -> None:
+        """Append a receipt that comes without rows."""
+        await self._submit(lambda: self._warehouse.record([receipt], quarantine))
+
+    def close(self) -> None:
+        self._jobs.put(None)
+        self._thread.join()
+
+    async def _submit(self, work: Callable[[], T]) -> T:
+        job = _Job(work, Future())
+        self._jobs.put(job)
+        return await asyncio.wrap_future(job.done)
+
+    def _run(self) -> None:
+        job = self._jobs.get()
+        while job is not None:
+            job = self._burst(job)
+
+    def _burst(self, job: _Job[Any]) -> _Job[Any] | None:
+        """Work off what is queued with the store held open; returns the next job, or ``None`` to stop."""
+        try:
+            with self._warehouse.session():
+                until = time.monotonic() + HOLD_SECONDS
+                current: _Job[Any] | None = job
+                while current is not None:
+                    self._do(current)
+                    if time.monotonic() >= until:
+                        break
+                    try:
+                        current = self._jobs.get(timeout=LINGER_SECONDS)
+                    except queue.Empty:
+                        break
+                else:
+                    return None
+        except WarehouseError as error:
+            if job.done.done():
+                logger.error("the warehouse could not be closed cleanly: %s", error)
+            else:
+                job.done.set_exception(error)
+        return self._jobs.get()
+
+    @staticmethod
+    def _do(job: _Job[Any]) -> None:
+        try:
+            job.done.set_result(job.work())
+        except Exception as error:
+            # Not swallowed: it is raised again in the dataset that waits for this job.
+            job.done.set_exception(error)
+
+    def _commit(self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed]) -> Written:
+        keep: list[tuple[Receipt, Typed]] = []
+        refused: list[Receipt] = []
+        for receipt, one in zip(receipts, typed, strict=True):
+            repeated = self._repetition(dataset, receipt)
+            if repeated is None:
+                keep.append((receipt, one))
+            else:
+                refused.append(
+                    receipt.with_(status="failed", counts=Counts(fetched=receipt.counts.fetched), reason=repeated)
+                )
+        if refused:
+            self._warehouse.record(refused)
+        if not keep:
+            return WriteResult((), {}), tuple(refused)
+        self._claim(keep[0][1])
+        rows = pa.concat_tables([t.rows for _, t in keep], promote_options="default")
+        extra = tuple({f.name: f for _, t in keep for f in t.extra}.values())
+        quarantine = pa.concat_tables([QUARANTINE_SCHEMA.empty_table(), *(t.quarantine for _, t in keep)])
+        batch = WriteBatch(dataset.table, rows, tuple(r for r, _ in keep), quarantine, extra)
+        return self._warehouse.write(batch), tuple(refused)
+
+    def _claim(self, typed: Typed) -> None:
+        label = typed.rows.column("_source_api")[0].as_py()
+        kind: Literal["provider", "sandbox"] = "sandbox" if label == SANDBOX_LABEL else "provider"
+        if kind not in self._claimed:
+            self._warehouse.claim(kind)
+            self._claimed.add(kind)
+
+    def _repetition(self, dataset: Dataset, receipt: Receipt) -> str | None:
+        """Why a body is refused as the repetition of a distant window's, or ``None``; remembers the body."""
+        if dataset.may_repeat:
+            return None
+        others = list(self._warehouse.windows_with_body(dataset.table, receipt.body_sha256))
+        others += self._bodies.setdefault((dataset.code, receipt.body_sha256), [])
+        other = next((w for w in others if not _related(w, receipt.window)), None)
+        if other is None:
+            self._bodies[(dataset.code, receipt.body_sha256)].append(receipt.window)
+            return None
+        return (
+            f"{dataset.code} {receipt.window}: the body is the same as that of {other}; the provider answers "
+            "distant windows alike, so this one is not believed; run `energy-assets verify` against it"
+        )
+
+
+def _related(a: Window, b: Window) -> bool:
+    """Whether two windows touch or overlap, so that equal answers prove nothing."""
+    return a.from_utc <= b.to_utc and b.from_utc <= a.to_utc

@@ -1,0 +1,682 @@
+"""From a body on disk to typed rows: the only place where JSON becomes columns.
+
+Bodies are read by an embedded DuckDB in memory, never by Python loops. Every row ends in exactly one of: typed rows,
+boundary rows (the next window's), duplicates, or quarantine with its raw JSON and the reason. Whether the answer is
+the one that was asked for is decided here too, because it is a question about all rows; nothing here fetches, plans
+or stores.
+
+Two readings give the same typed rows. The fast one lets DuckDB type while it parses; where it meets a value it cannot
+take, or a row fails a check, the careful one reads every member as text, so that the bad row can be named and kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from energy_assets import calendar
+from energy_assets.catalogue.model import Dataset, Field, FieldType, Table
+from energy_assets.errors import ContractError
+from energy_assets.ingest.model import QUARANTINE_SCHEMA, Window
+
+ENGINE_MEMORY = "192MB"
+"""Memory of one typing engine: a window's body is tens of megabytes at most, and two engines work at once."""
+
+LARGEST_RECORD = 16 * 1024 * 1024
+"""Bytes of one JSON record; the largest seen are messages of a few kilobytes, so this only bounds nonsense. The parser's
+buffers are multiples of it."""
+
+QUARANTINE_LIMIT = 0.01
+"""Share of a window's rows that may be untypable before the window itself is refused."""
+
+HOLD_BACK_ROWS = 5_000
+"""A refused window of at most this many rows is quarantined whole, so that none of its rows is lost with its body;
+larger bodies stay in the spool and are asked for again."""
+
+EXACT_INTEGER = 2**53
+"""Above this a double no longer holds every integer."""
+
+RAW = "_raw"
+REASON = "_reason"
+ROW = "_row"
+
+_WIRE: dict[FieldType, str] = {
+    "text": "VARCHAR",
+    "integer": "DOUBLE",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "VARCHAR",
+    "instant": "TIMESTAMPTZ",
+    "json": "JSON",
+}
+"""How members are read. Integers come as doubles because a BIGINT rounds 3.7 without a word; instants with their zone
+because a TIMESTAMP ignores an offset; dates as text because a DATE cuts the time of day off."""
+
+_STORED: dict[FieldType, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "instant": "TIMESTAMP",
+    "json": "VARCHAR",
+}
+
+_DATE_TEXT = r"^\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?Z?)?$"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One body, typed.
+
+    Attributes:
+        rows: Arrow table of ``table.columns`` and then ``extra``; complete provenance.
+        quarantine: Rows that could not be typed (``QUARANTINE_SCHEMA``).
+        fetched: Records in the body.
+        boundary: Records at exactly the window's end, which the next window holds.
+        duplicate: Records equal to another of the body in every column.
+        extra: Members that the catalogue does not know, as text columns.
+        missing: Catalogued columns that no record had.
+    """
+
+    rows: pa.Table
+    quarantine: pa.Table
+    fetched: int
+    boundary: int = 0
+    duplicate: int = 0
+    extra: tuple[Field, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+class RefusedBodyError(ContractError):
+    """A window's answer is not what was asked for; ``quarantine`` holds the rows that show it, where there are such."""
+
+    def __init__(self, message: str, fetched: int, quarantine: pa.Table) -> None:
+        super().__init__(message)
+        self.fetched = fetched
+        self.quarantine = quarantine
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What provenance columns say about the rows of one window."""
+
+    window: Window
+    receipt_id: str
+    ingested_utc: datetime
+    source_api: str
+
+
+class TypingEngine:
+    """Types bodies, one at a time; hold one per worker thread and close it."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self._connection = duckdb.connect(":memory:")
+        for setting in (f"threads={int(threads)}", f"memory_limit='{ENGINE_MEMORY}'", "TimeZone='UTC'"):
+            self._connection.execute(f"SET {setting}")
+
+    def close(self) -> None:
+        """Release the engine's memory."""
+        self._connection.close()
+
+    def type_body(self, dataset: Dataset, body: Path, stamp: Stamp) -> Typed:
+        """Type one whole body.
+
+        Args:
+            dataset: The catalogue entry.
+            body: File with the decoded JSON text.
+            stamp: The window that was asked for, and what provenance is to say.
+
+        Raises:
+            RefusedBodyError: The body is not JSON rows, rows lie outside the window, or too many cannot be typed.
+        """
+        # What does not fit in memory goes beside the body, never into the current folder.
+        self._connection.execute(f"SET temp_directory='{_escape(str(body.parent / 'typing'))}'")
+        with _rows_file(dataset, body, stamp) as path:
+            try:
+                return _Reading(self._connection, dataset, path, stamp).run()
+            finally:
+                self._forget()
+
+    def _forget(self) -> None:
+        """Drop what the last body left, so that memory follows one body."""
+        for (name,) in self._connection.execute(
+            "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal"
+        ).fetchall():
+            self._connection.execute(f"DROP VIEW {_q(name)}")
+        for (name,) in self._connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall():
+            self._connection.execute(f"DROP TABLE {_q(name)}")
+
+
+def stamp_rows(table: Table, rows: pa.Table, stamp: Stamp) -> pa.Table:
+    """Add provenance and hash to rows that already have the table's columns (derived tables).
+
+    Args:
+        table: The table's description.
+        rows: Columns by name; order does not matter, types are cast to the table's, instants are UTC.
+        stamp: What provenance is to say.
+
+    Raises:
+        ContractError: A column is missing, unknown, or cannot be cast.
+    """
+    wanted = [f.name for f in table.fields]
+    if sorted(rows.column_names) != sorted(wanted):
+        odd = sorted(set(rows.column_names) ^ set(wanted))
+        raise ContractError(
+            f"{table.name}: columns missing or unknown: {', '.join(odd)}; they must be those of its description"
+        )
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.execute("SET TimeZone='UTC'")
+        connection.register("staged", rows)
+        typed = ", ".join(f"CAST({_q(f.name)} AS {_STORED[f.type]}) AS {_q(f.name)}" for f in table.fields)
+        source = f"(SELECT {typed} FROM staged)"
+        columns = [(f.name, f.type) for f in table.fields]
+        text = f"SELECT {_provenance(table, columns, stamp)} FROM {source}"
+        return connection.sql(text).to_arrow_table()
+    except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+        raise ContractError(f"{table.name}: a value does not fit its column: {_first_line(error)}") from error
+    finally:
+        connection.close()
+
+
+class _Reading:
+    """One body's way through the engine."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path, stamp: Stamp) -> None:
+        self._db = connection
+        self._dataset = dataset
+        self._table = dataset.table
+        self._file = f"'{_escape(str(path))}'"
+        self._stamp = stamp
+        self._extra: tuple[Field, ...] = ()
+        self._wire: list[tuple[str, Field]] = []
+
+    def run(self) -> Typed:
+        fetched, keys = self._members()
+        self._wire = [(member, f) for f in self._table.fields if f.origin == "row" for member in (f.name, *f.aliases)]
+        if fetched == 0:
+            return Typed(self._empty(), QUARANTINE_SCHEMA.empty_table(), 0)
+        self._extra = self._unknown(keys)
+        missing = tuple(
+            f.name
+            for f in self._table.fields
+            if f.origin == "row" and not keys & {f.name, *f.aliases} and not self._dataset.query.scalars
+        )
+        careful = not self._read_fast()
+        if not careful and self._bad_rows() > 0:
+            careful = True
+        if careful:
+            self._read_carefully()
+        quarantine = self._quarantine(fetched)
+        boundary = self._check_window(fetched - quarantine.num_rows, fetched, quarantine)
+        self._keep()
+        duplicate = 0
+        if self._repeated_keys():
+            if self._conflicts():
+                quarantine, duplicate = self._settle_conflicts(fetched)
+            else:
+                duplicate = self._drop_equal_rows()
+        return Typed(self._rows(), quarantine, fetched, boundary, duplicate, self._extra, missing)
+
+    def _members(self) -> tuple[int, set[str]]:
+        """Number of records, and every member name that any of them has."""
+        if self._dataset.query.scalars:
+            found = self._first(f"SELECT count(*) FROM {self._objects()}")
+            return (int(found[0]) if found else 0), set()
+        try:
+            groups = self._db.execute(
+                f"SELECT json_keys(json) AS k, count(*) FROM {self._objects()} GROUP BY k"
+            ).fetchall()
+        except duckdb.Error as error:
+            raise self._refusal(f"the body is not a JSON array of records ({_first_line(error)})") from error
+        return sum(int(n) for _, n in groups), {key for keys, _ in groups for key in keys or ()}
+
+    def _objects(self) -> str:
+        return f"read_json_objects({self._file}, format='array', maximum_object_size={LARGEST_RECORD})"
+
+    def _unknown(self, keys: set[str]) -> tuple[Field, ...]:
+        """Members that the entry does not name, as text columns; a name differs from others in more than case."""
+        named = {member for member, _ in self._wire} | set(self._dataset.ignored)
+        taken = {f.name.lower() for f in self._table.fields} | {name.lower() for name, _ in self._table.columns}
+        extra = []
+        for key in sorted(keys - named):
+            name, count = key, 1
+            while name.lower() in taken:
+                count += 1
+                name = f"{key}_{count}"
+            taken.add(name.lower())
+            extra.append(Field(name, "text", "Member that the catalogue does not know yet.", aliases=(key,)))
+        return tuple(extra)
+
+    def _read_fast(self) -> bool:
+        """Read all members with their wire types; ``False`` where a value does not fit or names differ only in case."""
+        if self._dataset.query.scalars:
+            return False
+        columns = [(member, _WIRE[f.type]) for member, f in self._wire] + [
+            (f.aliases[0], "VARCHAR") for f in self._extra
+        ]
+        if len({member.lower() for member, _ in columns}) < len(columns):
+            return False
+        spec = "{" + ", ".join(f"'{_escape(m)}': '{t}'" for m, t in columns) + "}"
+        text = (
+            f"CREATE OR REPLACE TEMP TABLE wire AS SELECT * FROM read_json({self._file}, columns={spec}, "
+            f"format='array', maximum_object_size={LARGEST_RECORD})"
+        )
+        try:
+            self._db.execute(text)
+        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.BinderException):
+            return False
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP VIEW typed AS "
+            f"SELECT {self._typed_columns()}, {self._reason(careful=False)} AS {REASON} FROM wire"
+        )
+        return True
+
+    def _bad_rows(self) -> int:
+        return self._scalar(f"SELECT count({REASON}) FROM typed")
+
+    def _read_carefully(self) -> None:
+        """Read every member as text and cast it, keeping each record's JSON and position."""
+        scalar = self._dataset.query.scalars
+        parts = []
+        for member, f in self._wire:
+            value = "CASE WHEN json_type(json) = 'VARCHAR' THEN json->>'$' END" if scalar else _member(member, f.type)
+            parts.append(f"{_careful_cast(value, f.type)} AS {_q(member)}, {value} AS {_q('raw ' + member)}")
+        parts += [f"{_member(f.aliases[0], 'text')} AS {_q(f.aliases[0])}" for f in self._extra]
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP TABLE wire AS SELECT row_number() OVER () - 1 AS {ROW}, json::VARCHAR AS {RAW}, "
+            f"{', '.join(parts)} FROM {self._objects()}"
+        )
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP VIEW typed AS "
+            f"SELECT {self._typed_columns()}, {ROW}, {RAW}, {self._reason(careful=True)} AS {REASON} FROM wire"
+        )
+
+    def _typed_columns(self) -> str:
+        columns = []
+        branch = dict(self._stamp.window.branch)
+        for f in self._table.fields:
+            if f.origin == "request":
+                columns.append(f"'{_escape(branch[f.name])}' AS {_q(f.name)}")
+                continue
+            value = _coalesced(f)
+            columns.append(f"{_stored(value, f.type)} AS {_q(f.name)}")
+        columns += [f"{_q(f.aliases[0])} AS {_q(f.name)}" for f in self._extra]
+        return ", ".join(columns)
+
+    def _reason(self, *, careful: bool) -> str:
+        """SQL text giving the first reason why a row cannot be stored, or null."""
+        cases = []
+        for member, f in self._wire:
+            value = _q(member)
+            if careful:
+                raw = _q("raw " + member)
+                cases.append(
+                    (
+                        f"{raw} IS NOT NULL AND {value} IS NULL",
+                        f"'{_escape(member)} is not {_an(f.type)}: ' || left({raw}, 80)",
+                    )
+                )
+            if f.type in ("integer", "number"):
+                cases.append((f"NOT isfinite({value})", f"'{_escape(member)} is not a finite number'"))
+            if f.type == "integer":
+                whole = f"{value} <> floor({value}) OR abs({value}) >= {EXACT_INTEGER}"
+                cases.append((whole, f"'{_escape(member)} is not a whole number: ' || {value}"))
+            if f.type == "date":
+                cases.append(
+                    (
+                        f"{value} IS NOT NULL AND {_stored(value, 'date')} IS NULL",
+                        f"'{_escape(member)} is not a date: ' || left({value}, 80)",
+                    )
+                )
+        cases += [(f"{self._present(name)} IS NULL", f"'{_escape(name)} is missing'") for name in self._required()]
+        if not cases:
+            return "CAST(NULL AS VARCHAR)"
+        return "CASE " + " ".join(f"WHEN {condition} THEN {text}" for condition, text in cases) + " END"
+
+    def _required(self) -> list[str]:
+        """Columns without which a row has no identity, day or place in the window."""
+        table, check = self._table, self._dataset.check
+        names = [n for n in table.natural_key if n in table.by_name and not table.by_name[n].nullable]
+        names += [n for n in (table.storage.column, check.column, check.period_column) if n is not None]
+        return [n for n in dict.fromkeys(names) if table.by_name[n].origin == "row"]
+
+    def _present(self, name: str) -> str:
+        fallback = dict(self._table.key_fallback).get(name)
+        own = _coalesced(self._table.by_name[name])
+        return f"coalesce({own}, {_coalesced(self._table.by_name[fallback])})" if fallback else own
+
+    def _quarantine(self, fetched: int, source: str = "typed") -> pa.Table:
+        """Rows of ``source`` with a reason; refuses the body when they are too many."""
+        if not self._kept_raw():
+            return QUARANTINE_SCHEMA.empty_table()
+        bad = self._scalar(f"SELECT count({REASON}) FROM {source}")
+        if bad <= fetched * QUARANTINE_LIMIT:
+            return self._quarantined(source, f"{REASON} IS NOT NULL", REASON)
+        first = self._first(f"SELECT {REASON} FROM {source} WHERE {REASON} IS NOT NULL ORDER BY {ROW} LIMIT 1")
+        message = f"{bad} of {fetched} rows cannot be typed, first: {first[0] if first else '?'}"
+        held = f"coalesce({REASON}, 'held back: {bad} of the {fetched} rows of the window cannot be typed')"
+        rows = self._quarantined(source, "TRUE" if fetched <= HOLD_BACK_ROWS else f"{REASON} IS NOT NULL", held)
+        raise self._refusal(message, fetched, rows)
+
+    def _kept_raw(self) -> bool:
+        return any(name == RAW for name, *_ in self._db.execute("DESCRIBE typed").fetchall())
+
+    def _quarantined(self, source: str, condition: str, reason: str) -> pa.Table:
+        window, stamp = self._stamp.window, self._stamp
+        text = f"""
+            SELECT '{_escape(self._dataset.code)}' AS dataset, '{_escape(stamp.receipt_id)}' AS receipt_id,
+                {_ts(window.from_utc)} AS window_from_utc, {_ts(window.to_utc)} AS window_to_utc,
+                {_ts(stamp.ingested_utc)} AS recorded_utc, {ROW} AS row_number, {reason} AS reason, {RAW} AS raw
+            FROM {source} WHERE {condition} ORDER BY {ROW}"""
+        return self._db.sql(text).to_arrow_table().cast(QUARANTINE_SCHEMA)
+
+    def _check_window(self, good: int, fetched: int, quarantine: pa.Table) -> int:
+        """Refuse rows outside the window; give the number of rows at its inclusive end."""
+        inside, boundary, shown = self._window_conditions()
+        self._inside = f"{REASON} IS NULL AND ({inside})"
+        counts = self._first(
+            f"SELECT count(*) FILTER ({inside}), count(*) FILTER ({boundary}) FROM typed WHERE {REASON} IS NULL"
+        )
+        within, at_end = (int(counts[0]), int(counts[1])) if counts else (0, 0)
+        outside = good - within - at_end
+        if outside:
+            first = self._first(
+                f"SELECT {shown} FROM typed WHERE {REASON} IS NULL AND NOT ({inside}) AND NOT ({boundary}) LIMIT 1"
+            )
+            raise self._refusal(
+                f"{outside} of {fetched} rows lie outside the window, first: {first[0] if first else '?'}; "
+                "the provider answered another question than the one asked",
+                fetched,
+                quarantine,
+            )
+        return at_end
+
+    def _window_conditions(self) -> tuple[str, str, str]:
+        """SQL for: inside the window; at its inclusive end; the row's position as text."""
+        check, window = self._dataset.check, self._stamp.window
+        if check.kind == "none" or check.column is None:
+            return "TRUE", "FALSE", "''"
+        column = _q(check.column)
+        low, high = window.from_utc - check.before, window.to_utc + check.after
+        if check.kind == "instant":
+            inside = f"{column} >= {_ts(low)} AND {column} < {_ts(high)}"
+            boundary = f"{column} = {_ts(window.to_utc)}" if not check.after else "FALSE"
+            return inside, boundary, f"'{_escape(check.column)} ' || {column}"
+        if check.kind == "date":
+            first = calendar.settlement_day(low)
+            last = calendar.settlement_day(high - timedelta(microseconds=1))
+            shown = f"'{_escape(check.column)} ' || {column}"
+            return f"{column} BETWEEN DATE '{first}' AND DATE '{last}'", "FALSE", shown
+        period = _q(check.period_column or "")
+        shown = f"{column} || ' period ' || {period}"
+        return _period_condition(column, period, low, high), "FALSE", shown
+
+    def _keep(self) -> None:
+        """Give the rows inside the window their provenance."""
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP TABLE kept AS SELECT {self._stamped()} FROM typed WHERE {self._inside}"
+        )
+
+    def _repeated_keys(self) -> int:
+        keys = ", ".join(self._key_expressions())
+        return self._scalar(f"SELECT count(*) FROM (SELECT 1 FROM kept GROUP BY {keys} HAVING count(*) > 1)")
+
+    def _drop_equal_rows(self) -> int:
+        """Keep one of rows that are equal in every column; gives the number dropped."""
+        before = self._count("kept")
+        names = ", ".join(_q(n) for n in self._output_names())
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE kept AS SELECT DISTINCT {names} FROM kept")
+        return before - self._count("kept")
+
+    def _conflicts(self) -> int:
+        """Number of key and order combinations under which different rows stand."""
+        order = [_q(o.column) for o in self._table.latest_order]
+        groups = ", ".join([*self._key_expressions(), *order])
+        return self._scalar(
+            f"SELECT count(*) FROM (SELECT 1 FROM kept GROUP BY {groups} HAVING count(DISTINCT _hash_key) > 1)"
+        )
+
+    def _settle_conflicts(self, fetched: int) -> tuple[pa.Table, int]:
+        """Keep the last of rows that contradict each other and quarantine the rest; gives quarantine and duplicates."""
+        if not self._kept_raw():
+            self._read_carefully()
+        groups = ", ".join([*self._key_expressions(), *(_q(o.column) for o in self._table.latest_order)])
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP TABLE ranked AS SELECT *, last_value(_hash_key) OVER "
+            f"(PARTITION BY {groups} ORDER BY {ROW} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
+            f"AS _winner "
+            f"FROM (SELECT {self._stamped()}, {ROW} FROM typed WHERE {self._inside})"
+        )
+        text = _escape(
+            f"another row of the same answer has the same key ({', '.join(self._table.natural_key)}) and other values"
+        )
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP TABLE judged AS SELECT w.{ROW}, w.{RAW}, "
+            f"coalesce(w.{REASON}, CASE WHEN r._hash_key <> r._winner THEN '{text}' END) AS {REASON} "
+            f"FROM typed w LEFT JOIN ranked r USING ({ROW})"
+        )
+        quarantine = self._quarantine(fetched, "judged")
+        kept = self._scalar("SELECT count(*) FROM ranked WHERE _hash_key = _winner")
+        names = ", ".join(_q(n) for n in self._output_names())
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP TABLE kept AS SELECT DISTINCT {names} FROM ranked WHERE _hash_key = _winner"
+        )
+        return quarantine, kept - self._count("kept")
+
+    def _key_expressions(self) -> list[str]:
+        fallback = dict(self._table.key_fallback)
+        return [f"coalesce({_q(n)}, {_q(fallback[n])})" if n in fallback else _q(n) for n in self._table.natural_key]
+
+    def _stamped(self) -> str:
+        columns = [(f.name, f.type) for f in (*self._table.fields, *self._extra)]
+        own = [(f.name, f.type) for f in self._table.fields]
+        return _provenance(self._table, own, self._stamp, columns, [f.name for f in self._extra])
+
+    def _output_names(self) -> list[str]:
+        return [name for name, _ in self._table.columns] + [f.name for f in self._extra]
+
+    def _rows(self) -> pa.Table:
+        return self._db.sql(f"SELECT {', '.join(_q(n) for n in self._output_names())} FROM kept").to_arrow_table()
+
+    def _empty(self) -> pa.Table:
+        columns = ", ".join(f"CAST(NULL AS {_STORED[kind]}) AS {_q(name)}" for name, kind in self._table.columns)
+        return self._db.sql(f"SELECT {columns} LIMIT 0").to_arrow_table()
+
+    def _scalar(self, text: str) -> int:
+        found = self._first(text)
+        return int(found[0]) if found else 0
+
+    def _first(self, text: str) -> tuple[Any, ...] | None:
+        # The whole result is taken: a connection with an unfinished one refuses other work.
+        rows = self._db.execute(text).fetchall()
+        return rows[0] if rows else None
+
+    def _count(self, name: str) -> int:
+        return self._scalar(f"SELECT count(*) FROM {name}")
+
+    def _refusal(self, message: str, fetched: int = 0, quarantine: pa.Table | None = None) -> RefusedBodyError:
+        text = f"{self._dataset.code} {self._stamp.window}: {message}"
+        return RefusedBodyError(text, fetched, QUARANTINE_SCHEMA.empty_table() if quarantine is None else quarantine)
+
+
+@contextmanager
+def _rows_file(dataset: Dataset, body: Path, stamp: Stamp) -> Iterator[Path]:
+    """The file holding the body's array of records: the body itself, or what stands under ``data`` in its envelope."""
+    opening, closing = _ends(body)
+
+    def refuse(message: str) -> RefusedBodyError:
+        return RefusedBodyError(f"{dataset.code} {stamp.window}: {message}", 0, QUARANTINE_SCHEMA.empty_table())
+
+    if opening == b"[":
+        if closing != b"]":
+            raise refuse("the body ends before its array does; ask for the window again")
+        yield body
+        return
+    if opening != b"{" or closing != b"}":
+        raise refuse("the body is not JSON, or ends early; ask for the window again")
+    rows = _enveloped(body.read_bytes(), refuse)
+    inner = body.with_name(f"{body.name}.rows")
+    inner.write_bytes(rows)
+    try:
+        yield inner
+    finally:
+        inner.unlink()
+
+
+def _ends(body: Path) -> tuple[bytes, bytes]:
+    """First and last byte of a file that is not white space."""
+    edge = 4096
+    with body.open("rb") as file:
+        first = file.read(edge).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        file.seek(max(0, body.stat().st_size - edge))
+        last = file.read().rstrip()[-1:]
+    return first, last
+
+
+class _Envelope(msgspec.Struct):
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+def _enveloped(text: bytes, refuse: Callable[[str], RefusedBodyError]) -> bytes:
+    try:
+        inner = bytes(msgspec.json.decode(text, type=_Envelope).data)
+    except msgspec.DecodeError as error:
+        raise refuse(f"the body is not JSON ({error}); ask for the window again") from error
+    if not inner.lstrip().startswith(b"["):
+        raise refuse("the body has no array under 'data'; the provider answered something else than rows")
+    return inner
+
+
+def _provenance(
+    table: Table,
+    own: Sequence[tuple[str, FieldType]],
+    stamp: Stamp,
+    hashed: Sequence[tuple[str, FieldType]] | None = None,
+    extra: Sequence[str] = (),
+) -> str:
+    """SELECT list: the table's columns, provenance, then unknown members."""
+    window = stamp.window
+    columns = [_q(name) for name, _ in own]
+    columns += [
+        f"'{_escape(table.dataset)}' AS _dataset",
+        f"{partition_day_sql(table, stamp)} AS _partition_day",
+        f"{_ts(window.from_utc)} AS _window_from_utc",
+        f"{_ts(window.to_utc)} AS _window_to_utc",
+        f"{_ts(stamp.ingested_utc)} AS _ingested_utc",
+        f"'{_escape(stamp.source_api)}' AS _source_api",
+        f"'{_escape(stamp.receipt_id)}' AS _receipt_id",
+        f"{hash_sql(hashed if hashed is not None else own)} AS _hash_key",
+    ]
+    return ", ".join([*columns, *(_q(name) for name in extra)])
+
+
+def hash_sql(columns: Sequence[tuple[str, FieldType]]) -> str:
+    """SQL for ``_hash_key``: 64 bits of the MD5 of all non-null values, each with its column's name.
+
+    A column that is added later and is null does not change the hash, and neither does the order of columns.
+    """
+    parts = ", ".join(f"'{_escape(name)}=' || {_q(name)}" for name, _ in sorted(columns))
+    return f"CAST(md5_number_lower(concat_ws(chr(31), {parts}))::HUGEINT - 9223372036854775808 AS BIGINT)"
+
+
+def partition_day_sql(table: Table, stamp: Stamp) -> str:
+    """SQL for ``_partition_day``: a pure function of a natural-key column, or the snapshot's day."""
+    storage = table.storage
+    if storage.kind == "snapshot" or storage.column is None:
+        return f"DATE '{calendar.settlement_day(stamp.window.from_utc)}'"
+    column = _q(storage.column)
+    return column if storage.kind == "date" else london_day_sql(column, stamp.window)
+
+
+def london_day_sql(column: str, window: Window) -> str:
+    """SQL for the Europe/London day of a UTC timestamp; the window only says which years are near."""
+    years = range(window.from_utc.year - _YEARS_AROUND, window.to_utc.year + _YEARS_AROUND + 1)
+    spans = calendar.summer_time_spans(years[0], years[-1])
+    summer = " OR ".join(f"({column} >= {_ts(start)} AND {column} < {_ts(end)})" for start, end in spans)
+    first, last = datetime(years[0], 1, 1, tzinfo=UTC), datetime(years[-1] + 1, 1, 1, tzinfo=UTC)
+    near = f"{column} >= {_ts(first)} AND {column} < {_ts(last)}"
+    exact = f"timezone('Europe/London', timezone('UTC', {column}))"
+    shift = f"CASE WHEN {summer} THEN INTERVAL 1 HOUR ELSE INTERVAL 0 HOUR END"
+    local = f"CASE WHEN {near} THEN {column} + {shift} ELSE {exact} END"
+    return f"CAST({local} AS DATE)"
+
+
+_YEARS_AROUND = 1
+"""Rows of a window lie within a year of it on every storage axis; others take the slower, general conversion."""
+
+
+def _period_condition(column: str, period: str, low: datetime, high: datetime) -> str:
+    """SQL for: the settlement period lies in ``[low, high)``, day by day, with each day's own number of periods."""
+    first_day, first = calendar.period_of(low)
+    last_day, last = calendar.period_of(high - timedelta(microseconds=1))
+    conditions = []
+    for day in calendar.days_between(first_day, last_day):
+        start = first if day == first_day else 1
+        end = last if day == last_day else calendar.periods_in_day(day)
+        conditions.append(f"({column} = DATE '{day}' AND {period} BETWEEN {start} AND {end})")
+    return " OR ".join(conditions)
+
+
+def _coalesced(f: Field) -> str:
+    names = [_q(member) for member in (f.name, *f.aliases)]
+    return names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
+
+
+def _stored(value: str, kind: FieldType) -> str:
+    """SQL that turns a wire value into the stored one; null where it cannot."""
+    if kind == "integer":
+        return f"CASE WHEN {value} = floor({value}) AND abs({value}) < {EXACT_INTEGER} THEN CAST({value} AS BIGINT) END"
+    if kind == "date":
+        return f"CASE WHEN regexp_matches({value}, '{_DATE_TEXT}') THEN TRY_CAST(left({value}, 10) AS DATE) END"
+    if kind == "instant":
+        return f"CAST({value} AS TIMESTAMP)"
+    if kind == "json":
+        return f"CAST({value} AS VARCHAR)"
+    return value
+
+
+def _member(member: str, kind: FieldType) -> str:
+    """SQL for one member of the record as text (as JSON for nested ones); null for JSON null."""
+    path = '$."' + member.replace('"', '\\"') + '"'
+    arrow = "->" if kind == "json" else "->>"
+    value = f"json{arrow}'{_escape(path)}'"
+    return f"nullif(CAST({value} AS VARCHAR), 'null')" if kind == "json" else value
+
+
+def _careful_cast(value: str, kind: FieldType) -> str:
+    if kind in ("text", "date", "json"):
+        return value
+    return f"TRY_CAST({value} AS {_WIRE[kind]})"
+
+
+def _an(kind: FieldType) -> str:
+    return {"integer": "a number", "number": "a number", "boolean": "true or false", "instant": "a date and time"}.get(
+        kind, "usable"
+    )
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _escape(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _ts(instant: datetime) -> str:
+    return f"TIMESTAMP '{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+
+
+def _first_line(error: Exception) -> str:
+    return re.sub(r"\s+", " ", str(error).splitlines()[0])[:200]
