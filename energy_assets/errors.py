@@ -8,6 +8,7 @@
 │   ├── ``TransportError``      no or broken connection, timeout, truncated body
 │   ├── ``StatusError``         the provider answered with an error status
 │   └── ``WindowTooLargeError`` the provider names a smaller limit for the window
+├── ``SpoolError``          bodies cannot be kept or read: the disk is full, not writable, or the body is gone
 ├── ``ContractError``       an answer came, and is not what was asked for
 └── ``WarehouseError``      the store refused, is busy, full or foreign
     ├── ``WarehouseBusyError``
@@ -65,6 +66,10 @@ class WindowTooLargeError(FetchError):
     def __init__(self, message: str, limit: timedelta | None) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class SpoolError(EnergyAssetsError):
+    """A body cannot be kept on disk or read back."""
 
 
 class ContractError(EnergyAssetsError):
