@@ -26,14 +26,15 @@ import pyarrow as pa
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset, Field, FieldType, Table
 from energy_assets.errors import ContractError
+from energy_assets.ingest.hashing import hash_rows
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Window
 
 ENGINE_MEMORY = "192MB"
 """Memory of one typing engine: a window's body is tens of megabytes at most, and two engines work at once."""
 
 LARGEST_RECORD = 16 * 1024 * 1024
-"""Bytes of one JSON record; the largest seen are messages of a few kilobytes, so this only bounds nonsense. The parser's
-buffers are multiples of it."""
+"""Bytes of one JSON record; the largest seen are messages of a few kilobytes, so this only bounds nonsense. The
+parser's buffers are multiples of it."""
 
 QUARANTINE_LIMIT = 0.01
 """Share of a window's rows that may be untypable before the window itself is refused."""
@@ -179,10 +180,10 @@ def stamp_rows(table: Table, rows: pa.Table, stamp: Stamp) -> pa.Table:
         connection.execute("SET TimeZone='UTC'")
         connection.register("staged", rows)
         typed = ", ".join(f"CAST({_q(f.name)} AS {_STORED[f.type]}) AS {_q(f.name)}" for f in table.fields)
-        source = f"(SELECT {typed} FROM staged)"
-        columns = [(f.name, f.type) for f in table.fields]
-        text = f"SELECT {_provenance(table, columns, stamp)} FROM {source}"
-        return connection.sql(text).to_arrow_table()
+        stamped = connection.sql(
+            f"SELECT *, {_provenance(table, stamp)} FROM (SELECT {typed} FROM staged)"
+        ).to_arrow_table()
+        return _with_hash(stamped, wanted)
     except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
         raise ContractError(f"{table.name}: a value does not fit its column: {_first_line(error)}") from error
     finally:
@@ -219,14 +220,11 @@ class _Reading:
             self._read_carefully()
         quarantine = self._quarantine(fetched)
         boundary = self._check_window(fetched - quarantine.num_rows, fetched, quarantine)
-        self._keep()
-        duplicate = 0
         if self._repeated_keys():
-            if self._conflicts():
-                quarantine, duplicate = self._settle_conflicts(fetched)
-            else:
-                duplicate = self._drop_equal_rows()
-        return Typed(self._rows(), quarantine, fetched, boundary, duplicate, self._extra, missing)
+            rows, quarantine, duplicate = self._settle_duplicates(fetched, quarantine)
+        else:
+            rows, duplicate = self._stamped(), 0
+        return Typed(rows, quarantine, fetched, boundary, duplicate, self._extra, missing)
 
     def _members(self) -> tuple[int, set[str]]:
         """Number of records, and every member name that any of them has."""
@@ -268,18 +266,12 @@ class _Reading:
         if len({member.lower() for member, _ in columns}) < len(columns):
             return False
         spec = "{" + ", ".join(f"'{_escape(m)}': '{t}'" for m, t in columns) + "}"
-        text = (
-            f"CREATE OR REPLACE TEMP TABLE wire AS SELECT * FROM read_json({self._file}, columns={spec}, "
-            f"format='array', maximum_object_size={LARGEST_RECORD})"
-        )
+        wire = f"read_json({self._file}, columns={spec}, format='array', maximum_object_size={LARGEST_RECORD})"
+        selected = f"{self._typed_columns()}, {self._reason(careful=False)} AS {REASON}"
         try:
-            self._db.execute(text)
+            self._db.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {selected} FROM {wire}")
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.BinderException):
             return False
-        self._db.execute(
-            f"CREATE OR REPLACE TEMP VIEW typed AS "
-            f"SELECT {self._typed_columns()}, {self._reason(careful=False)} AS {REASON} FROM wire"
-        )
         return True
 
     def _bad_rows(self) -> int:
@@ -298,9 +290,10 @@ class _Reading:
             f"{', '.join(parts)} FROM {self._objects()}"
         )
         self._db.execute(
-            f"CREATE OR REPLACE TEMP VIEW typed AS "
+            f"CREATE OR REPLACE TEMP TABLE typed AS "
             f"SELECT {self._typed_columns()}, {ROW}, {RAW}, {self._reason(careful=True)} AS {REASON} FROM wire"
         )
+        self._db.execute("DROP TABLE wire")
 
     def _typed_columns(self) -> str:
         columns = []
@@ -422,72 +415,72 @@ class _Reading:
         shown = f"{column} || ' period ' || {period}"
         return _period_condition(column, period, low, high), "FALSE", shown
 
-    def _keep(self) -> None:
-        """Give the rows inside the window their provenance."""
-        self._db.execute(
-            f"CREATE OR REPLACE TEMP TABLE kept AS SELECT {self._stamped()} FROM typed WHERE {self._inside}"
-        )
+    def _stamped(self, also: str = "") -> pa.Table:
+        """The rows inside the window with provenance and hash."""
+        columns = ", ".join([*(_q(f.name) for f in self._table.fields), _provenance(self._table, self._stamp)])
+        extra = "".join(f", {_q(f.name)}" for f in self._extra)
+        rows = self._db.sql(f"SELECT {columns}{extra}{also} FROM typed WHERE {self._inside}").to_arrow_table()
+        return _with_hash(rows, [f.name for f in (*self._table.fields, *self._extra)])
 
     def _repeated_keys(self) -> int:
         keys = ", ".join(self._key_expressions())
-        return self._scalar(f"SELECT count(*) FROM (SELECT 1 FROM kept GROUP BY {keys} HAVING count(*) > 1)")
-
-    def _drop_equal_rows(self) -> int:
-        """Keep one of rows that are equal in every column; gives the number dropped."""
-        before = self._count("kept")
-        names = ", ".join(_q(n) for n in self._output_names())
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE kept AS SELECT DISTINCT {names} FROM kept")
-        return before - self._count("kept")
-
-    def _conflicts(self) -> int:
-        """Number of key and order combinations under which different rows stand."""
-        order = [_q(o.column) for o in self._table.latest_order]
-        groups = ", ".join([*self._key_expressions(), *order])
         return self._scalar(
-            f"SELECT count(*) FROM (SELECT 1 FROM kept GROUP BY {groups} HAVING count(DISTINCT _hash_key) > 1)"
+            f"SELECT count(*) FROM (SELECT 1 FROM typed WHERE {self._inside} GROUP BY {keys} HAVING count(*) > 1)"
         )
 
-    def _settle_conflicts(self, fetched: int) -> tuple[pa.Table, int]:
-        """Keep the last of rows that contradict each other and quarantine the rest; gives quarantine and duplicates."""
+    def _settle_duplicates(self, fetched: int, quarantine: pa.Table) -> tuple[pa.Table, pa.Table, int]:
+        """Keep one of equal rows; of rows that contradict each other keep the last and quarantine the rest.
+
+        Returns:
+            Rows, quarantine, and the number of rows that equal another.
+        """
+        self._db.register("kept", self._stamped())
+        try:
+            groups = ", ".join([*self._key_expressions(), *(_q(o.column) for o in self._table.latest_order)])
+            contradicting = self._scalar(
+                f"SELECT count(*) FROM (SELECT 1 FROM kept GROUP BY {groups} HAVING count(DISTINCT _hash_key) > 1)"
+            )
+            if contradicting:
+                return self._settle_contradictions(fetched, groups)
+            names = ", ".join(_q(n) for n in self._output_names())
+            rows = self._db.sql(f"SELECT DISTINCT {names} FROM kept").to_arrow_table()
+            return rows, quarantine, self._scalar("SELECT count(*) FROM kept") - rows.num_rows
+        finally:
+            self._db.unregister("kept")
+
+    def _settle_contradictions(self, fetched: int, groups: str) -> tuple[pa.Table, pa.Table, int]:
         if not self._kept_raw():
             self._read_carefully()
-        groups = ", ".join([*self._key_expressions(), *(_q(o.column) for o in self._table.latest_order)])
-        self._db.execute(
-            f"CREATE OR REPLACE TEMP TABLE ranked AS SELECT *, last_value(_hash_key) OVER "
-            f"(PARTITION BY {groups} ORDER BY {ROW} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
-            f"AS _winner "
-            f"FROM (SELECT {self._stamped()}, {ROW} FROM typed WHERE {self._inside})"
-        )
-        text = _escape(
-            f"another row of the same answer has the same key ({', '.join(self._table.natural_key)}) and other values"
-        )
+        self._db.register("numbered", self._stamped(f", {ROW}"))
+        try:
+            self._db.execute(
+                f"CREATE OR REPLACE TEMP TABLE ranked AS SELECT *, last_value(_hash_key) OVER "
+                f"(PARTITION BY {groups} ORDER BY {ROW} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
+                f"AS _winner FROM numbered"
+            )
+        finally:
+            self._db.unregister("numbered")
+        key = ", ".join(self._table.natural_key)
+        text = _escape(f"another row of the same answer has the same key ({key}) and other values")
         self._db.execute(
             f"CREATE OR REPLACE TEMP TABLE judged AS SELECT w.{ROW}, w.{RAW}, "
             f"coalesce(w.{REASON}, CASE WHEN r._hash_key <> r._winner THEN '{text}' END) AS {REASON} "
             f"FROM typed w LEFT JOIN ranked r USING ({ROW})"
         )
         quarantine = self._quarantine(fetched, "judged")
-        kept = self._scalar("SELECT count(*) FROM ranked WHERE _hash_key = _winner")
         names = ", ".join(_q(n) for n in self._output_names())
-        self._db.execute(
-            f"CREATE OR REPLACE TEMP TABLE kept AS SELECT DISTINCT {names} FROM ranked WHERE _hash_key = _winner"
-        )
-        return quarantine, kept - self._count("kept")
+        rows = self._db.sql(f"SELECT DISTINCT {names} FROM ranked WHERE _hash_key = _winner").to_arrow_table()
+        winners = self._scalar("SELECT count(*) FROM ranked WHERE _hash_key = _winner")
+        return rows, quarantine, winners - rows.num_rows
 
     def _key_expressions(self) -> list[str]:
+        """The natural key's columns that a body has; the snapshot day is the same for all of its rows."""
         fallback = dict(self._table.key_fallback)
-        return [f"coalesce({_q(n)}, {_q(fallback[n])})" if n in fallback else _q(n) for n in self._table.natural_key]
-
-    def _stamped(self) -> str:
-        columns = [(f.name, f.type) for f in (*self._table.fields, *self._extra)]
-        own = [(f.name, f.type) for f in self._table.fields]
-        return _provenance(self._table, own, self._stamp, columns, [f.name for f in self._extra])
+        names = [n for n in self._table.natural_key if n in self._table.by_name]
+        return [f"coalesce({_q(n)}, {_q(fallback[n])})" if n in fallback else _q(n) for n in names]
 
     def _output_names(self) -> list[str]:
         return [name for name, _ in self._table.columns] + [f.name for f in self._extra]
-
-    def _rows(self) -> pa.Table:
-        return self._db.sql(f"SELECT {', '.join(_q(n) for n in self._output_names())} FROM kept").to_arrow_table()
 
     def _empty(self) -> pa.Table:
         columns = ", ".join(f"CAST(NULL AS {_STORED[kind]}) AS {_q(name)}" for name, kind in self._table.columns)
@@ -501,9 +494,6 @@ class _Reading:
         # The whole result is taken: a connection with an unfinished one refuses other work.
         rows = self._db.execute(text).fetchall()
         return rows[0] if rows else None
-
-    def _count(self, name: str) -> int:
-        return self._scalar(f"SELECT count(*) FROM {name}")
 
     def _refusal(self, message: str, fetched: int = 0, quarantine: pa.Table | None = None) -> RefusedBodyError:
         text = f"{self._dataset.code} {self._stamp.window}: {message}"
@@ -558,36 +548,26 @@ def _enveloped(text: bytes, refuse: Callable[[str], RefusedBodyError]) -> bytes:
     return inner
 
 
-def _provenance(
-    table: Table,
-    own: Sequence[tuple[str, FieldType]],
-    stamp: Stamp,
-    hashed: Sequence[tuple[str, FieldType]] | None = None,
-    extra: Sequence[str] = (),
-) -> str:
-    """SELECT list: the table's columns, provenance, then unknown members."""
+def _provenance(table: Table, stamp: Stamp) -> str:
+    """SELECT list of the provenance columns but the hash."""
     window = stamp.window
-    columns = [_q(name) for name, _ in own]
-    columns += [
-        f"'{_escape(table.dataset)}' AS _dataset",
-        f"{partition_day_sql(table, stamp)} AS _partition_day",
-        f"{_ts(window.from_utc)} AS _window_from_utc",
-        f"{_ts(window.to_utc)} AS _window_to_utc",
-        f"{_ts(stamp.ingested_utc)} AS _ingested_utc",
-        f"'{_escape(stamp.source_api)}' AS _source_api",
-        f"'{_escape(stamp.receipt_id)}' AS _receipt_id",
-        f"{hash_sql(hashed if hashed is not None else own)} AS _hash_key",
-    ]
-    return ", ".join([*columns, *(_q(name) for name in extra)])
+    return ", ".join(
+        [
+            f"'{_escape(table.dataset)}' AS _dataset",
+            f"{partition_day_sql(table, stamp)} AS _partition_day",
+            f"{_ts(window.from_utc)} AS _window_from_utc",
+            f"{_ts(window.to_utc)} AS _window_to_utc",
+            f"{_ts(stamp.ingested_utc)} AS _ingested_utc",
+            f"'{_escape(stamp.source_api)}' AS _source_api",
+            f"'{_escape(stamp.receipt_id)}' AS _receipt_id",
+        ]
+    )
 
 
-def hash_sql(columns: Sequence[tuple[str, FieldType]]) -> str:
-    """SQL for ``_hash_key``: 64 bits of the MD5 of all non-null values, each with its column's name.
-
-    A column that is added later and is null does not change the hash, and neither does the order of columns.
-    """
-    parts = ", ".join(f"'{_escape(name)}=' || {_q(name)}" for name, _ in sorted(columns))
-    return f"CAST(md5_number_lower(concat_ws(chr(31), {parts}))::HUGEINT - 9223372036854775808 AS BIGINT)"
+def _with_hash(rows: pa.Table, hashed: Sequence[str]) -> pa.Table:
+    """Add ``_hash_key`` over the provider's columns, after the rest of the provenance."""
+    place = rows.column_names.index("_receipt_id") + 1
+    return rows.add_column(place, "_hash_key", hash_rows(rows, hashed))
 
 
 def partition_day_sql(table: Table, stamp: Stamp) -> str:
@@ -638,7 +618,8 @@ def _stored(value: str, kind: FieldType) -> str:
     if kind == "integer":
         return f"CASE WHEN {value} = floor({value}) AND abs({value}) < {EXACT_INTEGER} THEN CAST({value} AS BIGINT) END"
     if kind == "date":
-        return f"CASE WHEN regexp_matches({value}, '{_DATE_TEXT}') THEN TRY_CAST(left({value}, 10) AS DATE) END"
+        midnight = f"regexp_matches({value}, '{_DATE_TEXT}')"
+        return f"CASE WHEN length({value}) = 10 OR {midnight} THEN TRY_CAST(left({value}, 10) AS DATE) END"
     if kind == "instant":
         return f"CAST({value} AS TIMESTAMP)"
     if kind == "json":

@@ -1,0 +1,82 @@
+"""``_hash_key``: 64 bits that change when any value of a row changes, computed column by column.
+
+The hash is a sum over the non-null values of a mix of column name and value. So it does not depend on the order of
+columns, and a column that is added later and is null leaves it as it was. It is stored, so its definition must never
+change: library hashes (DuckDB's, Arrow's, Python's) are free to change between versions and are not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+def hash_rows(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
+    """Hash the given columns of every row.
+
+    Args:
+        rows: Typed rows; text, 64-bit integers, doubles, booleans, dates and microsecond timestamps.
+        columns: Columns that take part.
+
+    Returns:
+        One signed 64-bit integer per row.
+    """
+    total = np.zeros(rows.num_rows, dtype=np.uint64)
+    for name in columns:
+        column = rows.column(name)
+        words = _mixed(_words(column) ^ _text_word(name))
+        if column.null_count:
+            words[column.is_null().to_numpy()] = 0
+        total += words
+    return pa.array(total.view(np.int64))
+
+
+def _words(column: pa.ChunkedArray) -> Words:
+    """Each value as 64 bits; nulls as anything."""
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _string_words(column)
+    if pa.types.is_floating(kind):
+        # Adding zero makes -0.0 the same as 0.0.
+        values: NDArray[np.float64] = pc.fill_null(column, 0.0).to_numpy() + 0.0
+        return values.view(np.uint64)
+    if pa.types.is_boolean(kind):
+        flags: NDArray[np.bool_] = pc.fill_null(column, False).to_numpy()
+        return flags.astype(np.uint64)
+    if pa.types.is_date32(kind):
+        column = column.cast(pa.int32())
+    whole: NDArray[np.int64] = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
+    return whole.view(np.uint64)
+
+
+def _string_words(column: pa.ChunkedArray) -> Words:
+    """Text as the first 64 bits of its BLAKE2b digest, computed once for each distinct text."""
+    encoded = column.combine_chunks().dictionary_encode()
+    # One word more, so that a column of nulls alone has something to point at.
+    distinct = np.array([_text_word(text) for text in [*encoded.dictionary.to_pylist(), ""]], dtype=np.uint64)
+    indices: NDArray[np.int64] = pc.fill_null(encoded.indices, 0).to_numpy()
+    words: Words = distinct[indices]
+    return words
+
+
+def _text_word(text: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
+
+
+def _mixed(words: Words) -> Words:
+    """SplitMix64's finaliser: every bit of the input moves about half of the output's."""
+    words = words + _GOLDEN
+    words = (words ^ (words >> np.uint64(30))) * _MIX_1
+    words = (words ^ (words >> np.uint64(27))) * _MIX_2
+    return words ^ (words >> np.uint64(31))
