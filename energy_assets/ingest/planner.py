@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from energy_assets import calendar
-from energy_assets.catalogue.model import Dataset, Query
+from energy_assets.catalogue.model import Dataset, Lag, Query
 from energy_assets.ingest.model import Seen, Window
 
 SUSPECT_GIVE_UP = timedelta(days=7)
@@ -74,9 +74,9 @@ def plan(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], n
     atoms = atoms_of(dataset, max(from_day, dataset.begins), to_day, now)
     if not atoms:
         return Plan((), "not_due", _nothing_to_ask(dataset, now))
-    open_atoms = [a for a in atoms if _opens(dataset, a) <= now]
+    open_atoms = [a for a in atoms if _is_open(dataset, a, now)]
     if not open_atoms:
-        first = min(_opens(dataset, a) for a in atoms)
+        first = _opens(dataset, atoms[0])
         return Plan((), "not_due", f"{dataset.code} is not published before {first:%Y-%m-%d %H:%MZ}")
     windows: list[Window] = []
     for branch in dataset.branch_choices():
@@ -91,6 +91,32 @@ def plan(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], n
     if not windows:
         return Plan((), "covered", f"{dataset.code} is covered")
     return Plan(tuple(windows), "due")
+
+
+def missing(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], now: datetime) -> tuple[Window, ...]:
+    """Windows of these settlement days that have settled and that no receipt from after their settling covers.
+
+    Unlike ``plan`` this counts what nobody asks for any more (an empty answer given up on) and leaves out what is merely due
+    again (provisional windows, re-reads). A register misses nothing: its past cannot be read.
+    """
+    if to_day < dataset.begins or dataset.query.unit == "snapshot":
+        return ()
+    settled = dataset.timing.settled
+    atoms = [
+        a
+        for a in atoms_of(dataset, max(from_day, dataset.begins), to_day, now)
+        if calendar.lag_passed(settled, a.from_utc, a.to_utc, now)
+    ]
+    windows: list[Window] = []
+    for branch in dataset.branch_choices():
+        covered, _ = _coverage(atoms, [s for s in seen if s.window.branch == branch])
+        open_atoms = (
+            atom
+            for atom, at in zip(atoms, covered, strict=True)
+            if at is None or at < calendar.lag_end(settled, atom.from_utc, atom.to_utc)
+        )
+        windows.extend(Window(w.from_utc, w.to_utc, branch) for w in _join(open_atoms))
+    return tuple(windows)
 
 
 def fetch_interval(dataset: Dataset, from_day: date, to_day: date) -> tuple[datetime, datetime]:
@@ -167,22 +193,31 @@ def _period_atoms(query: Query, days: Iterable[date]) -> Iterator[Atom]:
             )
 
 
+def _is_open(dataset: Dataset, atom: Atom, now: datetime) -> bool:
+    """Whether asking for the atom makes sense yet."""
+    if dataset.timing.available == Lag():
+        return atom.from_utc <= now
+    return calendar.lag_passed(dataset.timing.available, atom.from_utc, atom.to_utc, now)
+
+
 def _opens(dataset: Dataset, atom: Atom) -> datetime:
     """When asking for the atom first makes sense: once it has begun, or after the entry's ``available`` lag."""
-    lag = dataset.timing.available
-    if lag.minutes == 0 and lag.working_days == 0 and lag.run is None:
+    if dataset.timing.available == Lag():
         return atom.from_utc
-    return calendar.lag_end(lag, atom.from_utc, atom.to_utc)
+    return calendar.lag_end(dataset.timing.available, atom.from_utc, atom.to_utc)
 
 
 def _is_due(dataset: Dataset, atom: Atom, covered: datetime | None, empty: datetime | None, now: datetime) -> bool:
     poll = timedelta(minutes=dataset.timing.poll_minutes)
-    settled = calendar.lag_end(dataset.timing.settled, atom.from_utc, atom.to_utc)
-    if now < settled:
+    passed = [
+        calendar.lag_end(lag, atom.from_utc, atom.to_utc)
+        for lag in (dataset.timing.settled, *dataset.timing.rereads)
+        if calendar.lag_passed(lag, atom.from_utc, atom.to_utc, now)
+    ]
+    if not calendar.lag_passed(dataset.timing.settled, atom.from_utc, atom.to_utc, now):
         asked = max((at for at in (covered, empty) if at is not None), default=None)
         return asked is None or asked <= now - poll
-    moments = [settled, *(calendar.lag_end(lag, atom.from_utc, atom.to_utc) for lag in dataset.timing.rereads)]
-    last_moment = max(m for m in moments if m <= now)
+    last_moment = max(passed)
     if covered is not None and covered >= last_moment:
         return False
     if empty is None or empty < last_moment:

@@ -479,18 +479,12 @@ class _DatasetRun:
 
 def empty_status(dataset: Dataset, window: Window, asked: datetime) -> tuple[ReceiptStatus, str]:
     """What an empty answer means for this dataset at this time, and why."""
-    settled = calendar.lag_end(dataset.timing.settled, window.from_utc, window.to_utc)
-    if dataset.query.unit != "snapshot" and asked < settled:
-        return (
-            "not_due",
-            f"{dataset.code} {window}: nothing is published yet; the window settles at {settled:%Y-%m-%d %H:%MZ}",
-        )
+    settled = calendar.lag_passed(dataset.timing.settled, window.from_utc, window.to_utc, asked)
+    if not settled and dataset.query.unit != "snapshot":
+        return "not_due", f"{dataset.code} {window}: nothing is published yet; it is asked for again until it settles"
     if dataset.empty == "silent":
         return "silent", ""
-    return (
-        "suspect",
-        f"{dataset.code} {window}: the answer is empty although data were due by {settled:%Y-%m-%d %H:%MZ}",
-    )
+    return "suspect", f"{dataset.code} {window}: the answer is empty although data are due by now"
 
 
 def _log(outcome: Outcome) -> None:

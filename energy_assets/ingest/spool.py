@@ -35,6 +35,10 @@ COMPRESS_SECONDS = 2.0
 """Longest time for which one call of ``compress_pending`` begins new files: a BOD day takes about 0.3 s, and what is
 left over stays readable and is compressed by a later call."""
 
+BACKLOG_BYTES = 256 << 20
+"""Uncompressed bodies that may wait for the end of a refresh, a few heavy days. With more, a thread compresses beside
+the work, so that a long backfill needs the disk of compressed bodies only."""
+
 SWEEP_EVERY = timedelta(hours=1)
 """Least time between two looks at every kept file: a refresh each quarter of an hour leaves tens of thousands of files
 in three days, and how long they are kept is counted in days."""
@@ -82,7 +86,9 @@ class Spool:
         self._root = root
         self._keep_days = keep_days
         self._guard = threading.Lock()
-        self._pending: deque[Path] = deque()
+        self._pending: deque[tuple[Path, int]] = deque()
+        self._backlog = 0
+        self._helper: threading.Thread | None = None
         self._own: Path | None = None
         self._lock: FileLock | None = None
         self._count = 0
@@ -113,8 +119,12 @@ class Spool:
             _move(body.path, target)
         except OSError as error:
             raise disk_error(target, error) from error
+        self._queue(target, body.size)
         with self._guard:
-            self._pending.append(target)
+            idle = self._helper is None or not self._helper.is_alive()
+            if self._backlog > BACKLOG_BYTES and idle:
+                self._helper = threading.Thread(target=self._work_off_backlog, name="spool-compression")
+                self._helper.start()
 
     def discard(self, body: Body) -> None:
         """Delete a body that is not to be kept."""
@@ -137,19 +147,8 @@ class Spool:
         """
         until = time.monotonic() + seconds
         done = 0
-        while time.monotonic() < until:
-            with self._guard:
-                if not self._pending:
-                    break
-                path = self._pending.popleft()
-                scratch = self._own_folder() / f"{path.name}.zst.part"
-            try:
-                done += _compress(path, scratch)
-            except OSError as error:
-                scratch.unlink(missing_ok=True)
-                with self._guard:
-                    self._pending.appendleft(path)
-                raise disk_error(path, error) from error
+        while time.monotonic() < until and self._compress_oldest():
+            done += 1
         return done
 
     def open_body(self, receipt_id: str) -> IO[bytes]:
@@ -192,11 +191,42 @@ class Spool:
 
     def close(self) -> None:
         """Give up this process's folder with whatever was not kept; a later call makes a new one."""
+        if self._helper is not None:
+            self._helper.join()
         with self._guard:
             if self._own is not None and self._lock is not None:
                 shutil.rmtree(self._own, ignore_errors=True)
                 _release(self._lock)
             self._own = self._lock = None
+
+    def _queue(self, path: Path, size: int) -> None:
+        with self._guard:
+            self._pending.append((path, size))
+            self._backlog += size
+
+    def _compress_oldest(self) -> bool:
+        """Compress the body that waits longest; ``False`` when none waits."""
+        with self._guard:
+            if not self._pending:
+                return False
+            path, size = self._pending.popleft()
+            self._backlog -= size
+            scratch = self._own_folder() / f"{path.name}.zst.part"
+        try:
+            _compress(path, scratch)
+        except OSError as error:
+            scratch.unlink(missing_ok=True)
+            self._queue(path, size)
+            raise disk_error(path, error) from error
+        return True
+
+    def _work_off_backlog(self) -> None:
+        try:
+            while self._backlog > BACKLOG_BYTES // 2 and self._compress_oldest():
+                pass
+        except SpoolError as error:
+            # The bodies stay readable as they are; whoever next needs the disk raises what is the matter.
+            log.warning("kept bodies stay uncompressed: %s", error)
 
     def _own_folder(self) -> Path:
         """This process's folder, locked. A forked child makes its own: the parent's lock is not its to hold."""
@@ -234,17 +264,18 @@ class Spool:
 
     def _sweep_kept(self, oldest: datetime) -> int:
         with self._guard:
-            queued = set(self._pending)
+            queued = {path for path, _ in self._pending}
         removed = 0
         for path in self._root.glob(f"*/*/*{RAW}*"):
             if path.parent.parent.name == INCOMING:
                 continue
             try:
-                if path.stat().st_mtime < oldest.timestamp():
+                facts = path.stat()
+                if facts.st_mtime < oldest.timestamp():
                     path.unlink()
                     removed += 1
                 elif path.suffix == RAW and path not in queued:
-                    self._pending.append(path)
+                    self._queue(path, facts.st_size)
             except FileNotFoundError:
                 continue
         _remove_empty(self._root)
@@ -274,12 +305,12 @@ def _move(source: Path, target: Path) -> None:
     os.utime(target)
 
 
-def _compress(path: Path, scratch: Path) -> bool:
-    """Compress ``path`` beside itself through ``scratch``; ``False`` when it is gone."""
+def _compress(path: Path, scratch: Path) -> None:
+    """Compress ``path`` beside itself through ``scratch``; nothing is left to do when it is gone."""
     try:
         source = path.open("rb")
     except FileNotFoundError:
-        return False
+        return
     with source:
         stamp = os.fstat(source.fileno()).st_mtime
         with pa.OSFile(str(scratch), "wb") as raw, pa.CompressedOutputStream(raw, "zstd") as packed:
@@ -288,7 +319,6 @@ def _compress(path: Path, scratch: Path) -> bool:
     os.utime(scratch, (stamp, stamp))
     scratch.replace(path.with_name(path.name + ".zst"))
     path.unlink(missing_ok=True)
-    return True
 
 
 def _open_compressed(path: Path) -> IO[bytes]:
