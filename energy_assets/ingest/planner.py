@@ -96,8 +96,8 @@ def plan(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], n
 def missing(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], now: datetime) -> tuple[Window, ...]:
     """Windows of these settlement days that have settled and that no receipt from after their settling covers.
 
-    Unlike ``plan`` this counts what nobody asks for any more (an empty answer given up on) and leaves out what is merely due
-    again (provisional windows, re-reads). A register misses nothing: its past cannot be read.
+    Unlike ``plan`` this counts what nobody asks for any more (an empty answer given up on) and leaves out what is
+    merely due again (provisional windows, re-reads). A register misses nothing: its past cannot be read.
     """
     if to_day < dataset.begins or dataset.query.unit == "snapshot":
         return ()

@@ -267,7 +267,9 @@ class _Reading:
             return False
         spec = "{" + ", ".join(f"'{_escape(m)}': '{t}'" for m, t in columns) + "}"
         wire = f"read_json({self._file}, columns={spec}, format='array', maximum_object_size={LARGEST_RECORD})"
-        selected = f"{self._typed_columns()}, {self._reason(careful=False)} AS {REASON}"
+        selected = (
+            f"{self._typed_columns([f.aliases[0] for f in self._extra])}, {self._reason(careful=False)} AS {REASON}"
+        )
         try:
             self._db.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {selected} FROM {wire}")
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.BinderException):
@@ -284,18 +286,19 @@ class _Reading:
         for member, f in self._wire:
             value = "CASE WHEN json_type(json) = 'VARCHAR' THEN json->>'$' END" if scalar else _member(member, f.type)
             parts.append(f"{_careful_cast(value, f.type)} AS {_q(member)}, {value} AS {_q('raw ' + member)}")
-        parts += [f"{_member(f.aliases[0], 'text')} AS {_q(f.aliases[0])}" for f in self._extra]
+        parts += [f"{_member(f.aliases[0], 'text')} AS {_q(f.name)}" for f in self._extra]
         self._db.execute(
             f"CREATE OR REPLACE TEMP TABLE wire AS SELECT row_number() OVER () - 1 AS {ROW}, json::VARCHAR AS {RAW}, "
             f"{', '.join(parts)} FROM {self._objects()}"
         )
         self._db.execute(
             f"CREATE OR REPLACE TEMP TABLE typed AS "
-            f"SELECT {self._typed_columns()}, {ROW}, {RAW}, {self._reason(careful=True)} AS {REASON} FROM wire"
+            f"SELECT {self._typed_columns([f.name for f in self._extra])}, {ROW}, {RAW}, {self._reason(careful=True)} AS {REASON} FROM wire"
         )
         self._db.execute("DROP TABLE wire")
 
-    def _typed_columns(self) -> str:
+    def _typed_columns(self, extra: Sequence[str]) -> str:
+        """SELECT list from wire values to stored ones; ``extra`` names the wire columns of unknown members."""
         columns = []
         branch = dict(self._stamp.window.branch)
         for f in self._table.fields:
@@ -304,7 +307,7 @@ class _Reading:
                 continue
             value = _coalesced(f)
             columns.append(f"{_stored(value, f.type)} AS {_q(f.name)}")
-        columns += [f"{_q(f.aliases[0])} AS {_q(f.name)}" for f in self._extra]
+        columns += [f"{_q(wire)} AS {_q(f.name)}" for wire, f in zip(extra, self._extra, strict=True)]
         return ", ".join(columns)
 
     def _reason(self, *, careful: bool) -> str:

@@ -1,0 +1,370 @@
+"""From JSON text to typed rows: every record ends in rows, boundary, duplicates or quarantine, and never in two of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from energy_assets.catalogue import dataset
+from energy_assets.ingest.model import Window
+from energy_assets.ingest.typed import HOLD_BACK_ROWS, RefusedBodyError, Stamp, Typed, TypingEngine, stamp_rows
+
+NOW = datetime(2026, 7, 16, 6, tzinfo=UTC)
+DAY = Window(datetime(2026, 7, 14, 23, tzinfo=UTC), datetime(2026, 7, 15, 23, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[TypingEngine]:
+    made = TypingEngine()
+    yield made
+    made.close()
+
+
+def typed(engine: TypingEngine, folder: Path, code: str, body: object, window: Window = DAY) -> Typed:
+    path = folder / "body.json"
+    path.write_text(body if isinstance(body, str) else json.dumps(body), encoding="utf-8")
+    return engine.type_body(dataset(code), path, Stamp(window, "0123", NOW, "BMRS"))
+
+
+def mid(**changes: Any) -> dict[str, Any]:
+    row = {
+        "dataset": "MID",
+        "startTime": "2026-07-15T10:00:00Z",
+        "dataProvider": "APXMIDP",
+        "settlementDate": "2026-07-15",
+        "settlementPeriod": 23,
+        "price": 51.25,
+        "volume": 100,
+    }
+    return {**row, **changes}
+
+
+def many(count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Rows that differ in their key."""
+    return [mid(dataProvider=f"P{n}", **changes) for n in range(count)]
+
+
+def accounted(result: Typed) -> bool:
+    return result.fetched == result.rows.num_rows + result.boundary + result.duplicate + result.quarantine.num_rows
+
+
+def test_values_keep_their_meaning(engine: TypingEngine, tmp_path: Path) -> None:
+    text = json.dumps([mid()]).replace("51.25", "344.249492314814801830")
+    row = typed(engine, tmp_path, "MID", text).rows.to_pylist()[0]
+    assert row["price"] == 344.249492314814801830
+    assert row["settlementDate"] == date(2026, 7, 15)
+    assert row["startTime"] == datetime(2026, 7, 15, 10)
+    assert row["settlementPeriod"] == 23
+    assert row["_partition_day"] == date(2026, 7, 15)
+    assert row["_window_from_utc"] == datetime(2026, 7, 14, 23)
+    assert row["_receipt_id"] == "0123"
+
+
+@pytest.mark.parametrize(
+    ("sent", "utc"),
+    [
+        ("2026-07-15T10:00:00Z", datetime(2026, 7, 15, 10)),
+        ("2026-07-15T10:00Z", datetime(2026, 7, 15, 10)),
+        ("2026-07-15T10:00:00", datetime(2026, 7, 15, 10)),
+        ("2026-07-15 10:00:00Z", datetime(2026, 7, 15, 10)),
+        ("2026-07-15T11:00:00+01:00", datetime(2026, 7, 15, 10)),
+        ("2026-07-15T10:00:00.123456Z", datetime(2026, 7, 15, 10, 0, 0, 123456)),
+    ],
+)
+def test_instants_are_utc_however_they_are_written(
+    engine: TypingEngine, tmp_path: Path, sent: str, utc: datetime
+) -> None:
+    assert typed(engine, tmp_path, "MID", [mid(startTime=sent)]).rows["startTime"].to_pylist() == [utc]
+    careful = typed(engine, tmp_path, "MID", [mid(startTime=sent), mid(dataProvider="X", price="no"), *many(200)])
+    assert careful.rows.filter(pa.compute.equal(careful.rows["dataProvider"], "APXMIDP"))["startTime"].to_pylist() == [
+        utc
+    ]
+
+
+def test_absent_and_null_members_are_both_null(engine: TypingEngine, tmp_path: Path) -> None:
+    absent = mid()
+    del absent["volume"]
+    rows = typed(engine, tmp_path, "MID", [absent, mid(dataProvider="N2EXMIDP", volume=None)]).rows
+    assert rows["volume"].to_pylist() == [None, None]
+
+
+def test_numbers_sent_as_text_become_numbers(engine: TypingEngine, tmp_path: Path) -> None:
+    rows = typed(engine, tmp_path, "MID", [mid(price="51.250", settlementPeriod="23")]).rows
+    assert rows["price"].to_pylist() == [51.25]
+    assert rows["settlementPeriod"].to_pylist() == [23]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"price": "cheap"}, "price is not a number: cheap"),
+        ({"settlementPeriod": 23.5}, "settlementPeriod is not a whole number: 23.5"),
+        ({"settlementPeriod": 2**60}, "settlementPeriod is not a whole number"),
+        ({"settlementDate": "15/07/2026"}, "settlementDate is not a date: 15/07/2026"),
+        ({"settlementDate": "2026-07-15T13:00:00Z"}, "settlementDate is not a date"),
+        ({"settlementDate": None}, "settlementDate is missing"),
+        ({"settlementPeriod": None}, "settlementPeriod is missing"),
+        ({"startTime": "soon"}, "startTime is not a date and time: soon"),
+        ({"price": {"a": 1}}, "price is not a number"),
+        ({"price": ""}, "price is not a number"),
+    ],
+)
+def test_a_row_that_cannot_be_typed_is_quarantined_with_its_json(
+    engine: TypingEngine, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    bad = mid(dataProvider="BAD", **change)
+    result = typed(engine, tmp_path, "MID", [*many(200), bad])
+    (row,) = result.quarantine.to_pylist()
+    assert row["reason"].startswith(reason)
+    assert json.loads(row["raw"]) == bad
+    assert row["row_number"] == 200
+    assert row["receipt_id"] == "0123"
+    assert result.rows.num_rows == 200
+    assert accounted(result)
+
+
+@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none_are_quarantined(engine: TypingEngine, tmp_path: Path, token: str) -> None:
+    text = json.dumps([*many(200), mid(dataProvider="BAD", price=123456)]).replace("123456", token)
+    result = typed(engine, tmp_path, "MID", text)
+    assert result.quarantine.num_rows == 1
+    assert all(math.isfinite(v) for v in result.rows["price"].to_pylist())
+
+
+@pytest.mark.parametrize("odd", ['"text"', "null", "[]", "3"])
+def test_a_record_that_is_no_object_is_quarantined(engine: TypingEngine, tmp_path: Path, odd: str) -> None:
+    text = json.dumps(many(200))[:-1] + f", {odd}]"
+    result = typed(engine, tmp_path, "MID", text)
+    assert result.quarantine["raw"].to_pylist() == [odd]
+    assert result.rows.num_rows == 200
+
+
+def test_more_than_one_in_a_hundred_bad_rows_refuse_the_window_and_keep_every_row(
+    engine: TypingEngine, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        RefusedBodyError, match=r"MID .*: 3 of 203 rows cannot be typed, first: price is not a number: x"
+    ) as caught:
+        typed(engine, tmp_path, "MID", [*many(200), *[mid(dataProvider=f"B{n}", price="x") for n in range(3)]])
+    quarantine = caught.value.quarantine
+    assert quarantine.num_rows == 203
+    reasons = quarantine["reason"].to_pylist()
+    assert sum(r.startswith("held back") for r in reasons) == 200
+    assert sum(r.startswith("price is not a number") for r in reasons) == 3
+
+
+def test_a_large_refused_window_quarantines_only_its_bad_rows(engine: TypingEngine, tmp_path: Path) -> None:
+    rows = many(HOLD_BACK_ROWS) + [mid(dataProvider=f"B{n}", price="x") for n in range(100)]
+    with pytest.raises(RefusedBodyError) as caught:
+        typed(engine, tmp_path, "MID", rows)
+    assert caught.value.quarantine.num_rows == 100
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settlementDate": "2026-07-16"},
+        {"settlementDate": "2026-07-14"},
+        {"settlementPeriod": 49},
+        {"settlementPeriod": 0},
+    ],
+)
+def test_one_row_outside_the_window_refuses_the_answer(
+    engine: TypingEngine, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    with pytest.raises(RefusedBodyError, match=r"1 of 11 rows lie outside the window, first: 2026-07-1"):
+        typed(engine, tmp_path, "MID", [*many(10), mid(**change)])
+
+
+def test_rows_at_the_inclusive_end_belong_to_the_next_window(engine: TypingEngine, tmp_path: Path) -> None:
+    hour = Window(datetime(2026, 7, 15, 10, tzinfo=UTC), datetime(2026, 7, 15, 11, tzinfo=UTC))
+    rows = [{"measurementTime": f"2026-07-15T{t}Z", "frequency": 50.0} for t in ("10:00:00", "10:59:45", "11:00:00")]
+    result = typed(engine, tmp_path, "FREQ", rows, hour)
+    assert (result.rows.num_rows, result.boundary) == (2, 1)
+    with pytest.raises(RefusedBodyError, match="1 of 4 rows lie outside"):
+        typed(engine, tmp_path, "FREQ", [*rows, {"measurementTime": "2026-07-15T11:00:15Z", "frequency": 50.0}], hour)
+
+
+def test_equal_rows_are_counted_once(engine: TypingEngine, tmp_path: Path) -> None:
+    result = typed(engine, tmp_path, "MID", [mid(), mid(), mid(dataProvider="N2EXMIDP")])
+    assert (result.rows.num_rows, result.duplicate) == (2, 1)
+
+
+def test_rows_that_contradict_each_other_keep_the_last_and_quarantine_the_rest(
+    engine: TypingEngine, tmp_path: Path
+) -> None:
+    result = typed(engine, tmp_path, "MID", [mid(price=1.0), *many(200), mid(price=2.0), mid(price=2.0)])
+    kept = [r["price"] for r in result.rows.to_pylist() if r["dataProvider"] == "APXMIDP"]
+    assert kept == [2.0]
+    assert result.duplicate == 1
+    (row,) = result.quarantine.to_pylist()
+    assert row["reason"].startswith("another row of the same answer has the same key")
+    assert json.loads(row["raw"])["price"] == 1.0
+    assert accounted(result)
+
+
+def test_unknown_members_are_kept_as_text_and_named(engine: TypingEngine, tmp_path: Path) -> None:
+    result = typed(engine, tmp_path, "MID", [mid(newMember={"a": 1.5}, Price="x"), *many(3)])
+    assert sorted(f.name for f in result.extra) == ["Price_2", "newMember"]
+    row = next(r for r in result.rows.to_pylist() if r["dataProvider"] == "APXMIDP")
+    assert row["newMember"] == '{"a":1.5}'
+    assert row["Price_2"] == "x"
+    assert row["price"] == 51.25
+
+
+def test_columns_may_come_in_any_order_and_missing_ones_are_named(engine: TypingEngine, tmp_path: Path) -> None:
+    backwards = dict(reversed(list(mid().items())))
+    del backwards["volume"]
+    result = typed(engine, tmp_path, "MID", [backwards])
+    assert result.missing == ("volume",)
+    assert result.rows["price"].to_pylist() == [51.25]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '[{"a": 1},',
+        '[{"a": 1}',
+        "",
+        "<html></html>",
+        '{"data": [{"a": 1}',
+        '{"message": "no"}',
+        '{"data": {"a": 1}}',
+        '{"data": "x"}',
+        "[1] and more]",
+    ],
+)
+def test_a_body_that_is_not_whole_rows_is_refused(engine: TypingEngine, tmp_path: Path, body: str) -> None:
+    with pytest.raises(RefusedBodyError, match="MID 2026-07-14T23:00Z"):
+        typed(engine, tmp_path, "MID", body)
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    ['{{"metadata": {{"datasets": ["MID"]}}, "data": {rows}}}', ' {{"data":{rows}, "x": 1}}\n', "\ufeff{rows}"],
+)
+def test_envelopes_are_opened(engine: TypingEngine, tmp_path: Path, envelope: str) -> None:
+    assert typed(engine, tmp_path, "MID", envelope.format(rows=json.dumps([mid()]))).rows.num_rows == 1
+
+
+@pytest.mark.parametrize("body", ["[]", '{"data": []}', '{"metadata": null, "data": [ ]}'])
+def test_empty_is_empty(engine: TypingEngine, tmp_path: Path, body: str) -> None:
+    result = typed(engine, tmp_path, "MID", body)
+    assert (result.fetched, result.rows.num_rows) == (0, 0)
+    assert result.rows.column_names == [name for name, _ in dataset("MID").table.columns]
+
+
+def test_plain_values_become_rows(engine: TypingEngine, tmp_path: Path) -> None:
+    result = typed(engine, tmp_path, "FUELTYPES", ["CCGT", "WIND", "CCGT"])
+    assert sorted(result.rows["value"].to_pylist()) == ["CCGT", "WIND"]
+    assert result.duplicate == 1
+
+
+def test_the_side_that_only_the_path_knows_becomes_a_column(engine: TypingEngine, tmp_path: Path) -> None:
+    window = Window(
+        datetime(2026, 7, 15, 10, tzinfo=UTC), datetime(2026, 7, 15, 10, 30, tzinfo=UTC), (("bidOffer", "offer"),)
+    )
+    row = {
+        "settlementDate": "2026-07-15",
+        "settlementPeriod": 23,
+        "sequenceNumber": 1,
+        "repricedIndicator": False,
+        "volume": 1.0,
+    }
+    assert typed(engine, tmp_path, "ISPSTACK", [row], window).rows["bidOffer"].to_pylist() == ["offer"]
+
+
+@pytest.mark.parametrize(
+    ("created", "day"),
+    [
+        ("2026-03-29T00:30:00Z", date(2026, 3, 29)),
+        ("2026-03-28T23:59:59Z", date(2026, 3, 28)),
+        ("2026-07-15T22:59:59Z", date(2026, 7, 15)),
+        ("2026-07-15T23:00:00Z", date(2026, 7, 16)),
+        ("2026-10-25T00:30:00Z", date(2026, 10, 25)),
+        ("2026-10-25T23:30:00Z", date(2026, 10, 25)),
+        ("2019-07-15T23:30:00Z", date(2019, 7, 16)),
+        ("2024-02-29T23:30:00Z", date(2024, 2, 29)),
+    ],
+)
+def test_the_partition_day_is_the_london_day_of_the_instant(
+    engine: TypingEngine, tmp_path: Path, created: str, day: date
+) -> None:
+    row = {
+        "mrid": "A",
+        "revisionNumber": 1,
+        "publishTime": "2026-07-15T10:00:00Z",
+        "createdTime": created,
+        "eventStartTime": created,
+    }
+    assert typed(engine, tmp_path, "REMIT", [row]).rows["_partition_day"].to_pylist() == [day]
+
+
+def test_the_hash_sees_every_value_and_neither_order_nor_new_nulls(engine: TypingEngine, tmp_path: Path) -> None:
+    def hashed(row: dict[str, Any]) -> int:
+        return typed(engine, tmp_path, "MID", [row]).rows["_hash_key"].to_pylist()[0]
+
+    same = hashed(mid())
+    assert hashed(dict(reversed(list(mid().items())))) == same
+    assert hashed(mid(brandNew=None)) == same
+    changed = [
+        {"price": 51.26},
+        {"volume": None},
+        {"dataset": None},
+        {"dataProvider": "X"},
+        {"brandNew": "x"},
+        {"startTime": None},
+    ]
+    assert len({same, *(hashed(mid(**c)) for c in changed)}) == len(changed) + 1
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_doubles_come_through_exactly(engine: TypingEngine, tmp_path: Path, values: list[float]) -> None:
+    rows = [mid(dataProvider=f"P{n}", price=value) for n, value in enumerate(values)]
+    got = {r["dataProvider"]: r["price"] for r in typed(engine, tmp_path, "MID", rows).rows.to_pylist()}
+    assert got == {f"P{n}": value for n, value in enumerate(values)}
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), min_size=1),
+    other=st.sampled_from(["plain", None]),
+)
+def test_text_comes_through_exactly(engine: TypingEngine, tmp_path: Path, text: str, other: str | None) -> None:
+    rows = typed(engine, tmp_path, "MID", [mid(dataset=text), mid(dataProvider="X", dataset=other)]).rows.to_pylist()
+    assert {r["dataset"] for r in rows} == {text, other}
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.lists(
+        st.fixed_dictionaries({"p": st.integers(0, 6), "v": st.integers(0, 2), "bad": st.booleans()}), max_size=30
+    )
+)
+def test_every_record_is_accounted_for(engine: TypingEngine, tmp_path: Path, data: list[dict[str, Any]]) -> None:
+    filler = many(3000)
+    odd = [mid(dataProvider=f"K{d['p']}", price="bad" if d["bad"] else float(d["v"])) for d in data]
+    result = typed(engine, tmp_path, "MID", [*filler, *odd])
+    assert result.fetched == len(filler) + len(odd)
+    assert accounted(result)
+    assert result.rows.num_rows == len(filler) + len({d["p"] for d in data if not d["bad"]})
+
+
+def test_derived_rows_are_stamped_like_fetched_ones() -> None:
+    table = dataset("MID").table
+    rows = pa.table({f.name: pa.array([None], pa.string()) for f in table.fields})
+    rows = rows.set_column(rows.column_names.index("price"), "price", pa.array([1.5]))
+    rows = rows.set_column(rows.column_names.index("settlementDate"), "settlementDate", pa.array([date(2026, 7, 15)]))
+    stamped = stamp_rows(table, rows.select(list(reversed(rows.column_names))), Stamp(DAY, "r", NOW, "DERIVED"))
+    assert stamped.column_names == [name for name, _ in table.columns]
+    assert stamped["_partition_day"].to_pylist() == [date(2026, 7, 15)]
