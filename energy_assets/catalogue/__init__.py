@@ -48,8 +48,8 @@ def select(expression: str, profile: Profile | None = None) -> tuple[Dataset, ..
     """The entries that an expression names, each once, in catalogue order.
 
     Args:
-        expression: Comma-separated terms, any of which may match: a name, a glob (``bmrs/*``, ``UOU*``), ``group:forecast``,
-            ``profile:core`` or ``all``.
+        expression: Comma-separated terms, any of which may match: a name, a glob (``bmrs/*``, ``UOU*``),
+            ``group:forecast``, ``profile:core`` or ``all``.
         profile: Keep only entries of this profile.
 
     Raises:

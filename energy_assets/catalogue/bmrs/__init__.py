@@ -1,11 +1,37 @@
-"""Every BMRS dataset, by group; one module per group holds its entries and nothing else is needed to add one."""
+"""Every BMRS dataset, by group: a module holds the entries of one group, and adding one needs nothing else."""
 
 from __future__ import annotations
 
-from energy_assets.catalogue.bmrs import bid_offer, forecast, generation, market, reference, remit, settlement
+from energy_assets.catalogue.bmrs import (
+    bid_offer,
+    demand,
+    dynamic,
+    forecast,
+    generation,
+    market,
+    physical,
+    reference,
+    remit,
+    settlement,
+    system,
+    transparency,
+)
 from energy_assets.catalogue.model import Dataset
 
-_GROUPS = (generation, bid_offer, market, settlement, forecast, remit, reference)
+_GROUPS = (
+    generation,
+    demand,
+    market,
+    settlement,
+    bid_offer,
+    physical,
+    dynamic,
+    forecast,
+    system,
+    remit,
+    transparency,
+    reference,
+)
 
 ENTRIES: tuple[Dataset, ...] = tuple(entry for group in _GROUPS for entry in group.ENTRIES)
 """All entries in the order in which people read them."""
