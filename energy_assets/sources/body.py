@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import mmap
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 BATCH_BYTES = 1 << 20
 """Bytes handed to the writing thread at once: large enough that the hand-over costs nothing (126 MB take 0.25 s of CPU,
@@ -48,7 +51,7 @@ async def write_body(chunks: AsyncIterator[bytes], encoding: str, file: BinaryIO
     """Write a streamed body to ``file`` and look at whether it is whole.
 
     The look is at both ends only: framing (``Content-Length``, chunks) is the HTTP library's to check, and a body that
-    was cut before it was framed is seen by its open bracket.
+    was cut before it was framed is seen by its open bracket. Without framing ``check_syntax`` has to follow.
 
     Args:
         chunks: The body as transferred.
@@ -122,9 +125,8 @@ class _Writer:
         self._file.write(data)
         if len(self._head) < HEAD_BYTES:
             self._head += data[:HEAD_BYTES]
-        end = data[-TAIL_BYTES:]
-        if end.strip():
-            self._tail = (self._tail + end)[-TAIL_BYTES:]
+        # Blanks after the text are no part of its end, however many there are.
+        self._tail = (self._tail + data.rstrip()[-TAIL_BYTES:])[-TAIL_BYTES:]
 
     def _check_ends(self) -> None:
         head = self._head.removeprefix(_BYTE_ORDER_MARK).lstrip()
@@ -137,6 +139,21 @@ class _Writer:
             raise BrokenBodyError(f"it ends early, after {self._size} bytes")
         if head[:1] == b"{" and b'"data"' in head and _closes_a_row(tail):
             raise BrokenBodyError(f"its list of rows is cut, after {self._size} bytes")
+
+
+def check_syntax(path: Path) -> None:
+    """Read a JSON text through to its end, for a body whose end nothing else tells (0.3 s for 126 MB).
+
+    Raises:
+        BrokenBodyError: It is not one whole JSON text.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        start = len(_BYTE_ORDER_MARK) if text[: len(_BYTE_ORDER_MARK)] == _BYTE_ORDER_MARK else 0
+        with memoryview(text) as view, view[start:] as body:
+            try:
+                msgspec.json.decode(body, type=msgspec.Raw)
+            except msgspec.DecodeError as error:
+                raise BrokenBodyError(f"it is not whole ({error})") from error
 
 
 def _closes_a_row(tail: bytes) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from energy_assets.calendar import PERIOD, day_bounds_utc, period_of, period_start_utc, settlement_day
@@ -25,6 +26,9 @@ from energy_assets.errors import (
 )
 from energy_assets.ingest.model import Body, Window
 from energy_assets.sources.http import PASSING, HttpClient
+
+if TYPE_CHECKING:
+    from energy_assets.settings import Settings
 
 SEASON_BEGINS_MONTH = 4
 """A winter is asked for by the year in which it begins; days before April belong to the winter that began last year."""
@@ -76,6 +80,18 @@ class ElexonSource:
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> ElexonSource:
+        """The source at the address, with the rate, bound and keys that the settings give."""
+        return cls(
+            HttpClient(
+                settings.elexon_url,
+                requests_per_second=settings.elexon_requests_per_second,
+                concurrency=settings.elexon_concurrency,
+                api_keys=settings.bmrs_api_keys,
+            )
+        )
 
     async def fetch(self, dataset: Dataset, window: Window, destination: Path) -> Body:
         """Fetch one window into ``destination``.
@@ -217,9 +233,10 @@ class _Request:
     def misfit(self, what: str) -> ContractError:
         window = self.window
         branch = f" ({window.branch_text})" if window.branch else ""
+        span = f"{window.from_utc.isoformat()} to {window.to_utc.isoformat()}{branch}"
         return ContractError(
-            f"{self.dataset.code}: the window {window.from_utc.isoformat()} to {window.to_utc.isoformat()}{branch} {what}"
-            "; nothing was sent, and this is a fault in the planner or in the catalogue entry."
+            f"{self.dataset.code}: the window {span} {what}; nothing was sent, which is a fault in the planner or the "
+            "catalogue entry."
         )
 
 

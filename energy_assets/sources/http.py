@@ -30,18 +30,13 @@ from energy_assets.errors import FetchError, SettingsError, StatusError, Transpo
 from energy_assets.ingest.model import Body
 from energy_assets.ingest.spool import disk_error
 from energy_assets.sources import refusals
-from energy_assets.sources.body import BrokenBodyError, OversizeError, part_of, write_body
+from energy_assets.sources.body import BrokenBodyError, OversizeError, check_syntax, part_of, write_body
 from energy_assets.sources.pace import Pace
 from energy_assets.sources.redaction import Redactor
 
-REQUESTS_PER_SECOND = 8.0
-"""Sustained rate. No provider publishes a general limit; that a public test had 120 a second answered is no leave."""
-
-BURST = 120
-"""Requests that may leave at once after a quiet time: about one scheduled refresh of everything, four times an hour."""
-
-CONCURRENCY = 8
-"""Requests in flight: at 100 ms latency enough to ask for everything in about two seconds."""
+BURST_SECONDS = 1.0
+"""After a quiet time as many requests may leave at once as the rate allows in this time: a small refresh is not slowed,
+and no second sees more than twice the rate."""
 
 CONNECT_SECONDS = 10.0
 """A host that is there answers a handshake in well under a second; the rest is for a poor line."""
@@ -91,6 +86,9 @@ REFUSAL_MOST_BYTES = 64 << 10
 REDIRECTS_MOST = 3
 """Redirects followed, on the same host only: requests must not carry a key, or be answered, elsewhere."""
 
+SANDBOX_HEADER = "X-Energy-Assets-Sandbox"
+"""Sent by our own stand-ins with every answer, so that made-up rows are known by their origin's word."""
+
 API_KEY_HEADER = "X-API-Key"
 """Keys travel as a header, never in a URL: URLs are logged, stored in receipts and shown."""
 
@@ -99,6 +97,9 @@ THROTTLES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 PASSING = THROTTLES | {HTTPStatus.REQUEST_TIMEOUT}
 """Client errors (4xx) that may pass by themselves and are asked again, like every server error (5xx)."""
+
+FRAMING = frozenset({"content-length", "transfer-encoding"})
+"""Headers by which the HTTP library sees that a body was cut; without them a closed connection looks like the end."""
 
 LIMITING = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY})
 """Statuses whose body may name the longest window."""
@@ -183,10 +184,9 @@ class HttpClient:
 
     Args:
         base_url: Address that paths are appended to.
-        api_keys: Keys sent in turn as ``X-API-Key``; none needs none.
         requests_per_second: Sustained rate.
-        burst: Requests that may leave at once after a quiet time.
         concurrency: Requests in flight.
+        api_keys: Keys sent in turn as ``X-API-Key``, one a request; may be none.
         patience: Attempts, waits and time limits.
         body_most: Most decoded bytes of one body.
         sleep: Waits between attempts.
@@ -200,10 +200,9 @@ class HttpClient:
         self,
         base_url: str,
         *,
+        requests_per_second: float,
+        concurrency: int,
         api_keys: Sequence[SecretStr] = (),
-        requests_per_second: float = REQUESTS_PER_SECOND,
-        burst: int = BURST,
-        concurrency: int = CONCURRENCY,
         patience: Patience = Patience(),
         body_most: int = BODY_MOST_BYTES,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -216,7 +215,7 @@ class HttpClient:
         self._body_most = body_most
         self._sleep = sleep
         self._now = now
-        self._pace = Pace(requests_per_second, burst)
+        self._pace = Pace(requests_per_second, burst=max(1, round(requests_per_second * BURST_SECONDS)))
         self._slots = asyncio.Semaphore(concurrency)
         self._holds = _Holds()
         self._sent: Counter[str] = Counter()
@@ -390,6 +389,8 @@ class HttpClient:
         try:
             with part.open("wb") as file:
                 written = await write_body(_raw(response), encoding, file, self._body_most)
+            if not encoding and not FRAMING & response.headers.keys():
+                await asyncio.to_thread(check_syntax, part)
             part.replace(destination)
         except OversizeError:
             raise WindowTooLargeError(
@@ -407,6 +408,7 @@ class HttpClient:
             size=written.size,
             attempts=trail.attempts,
             requested_utc=requested,
+            sandbox=SANDBOX_HEADER in response.headers,
         )
 
     async def _refuse(self, response: httpx.Response, trail: _Trail, token: int) -> NoReturn:

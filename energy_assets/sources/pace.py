@@ -9,9 +9,9 @@ import logging
 
 from aiolimiter import AsyncLimiter
 
-SLOWEST = 16
-"""At most this many times slower than configured: eight a second become one in two seconds, slow enough for the one
-limit that is documented (100 a minute), and a refresh still ends."""
+SLOWEST = 32
+"""At most this many times slower than configured: forty a second become 1.25, slow enough for the one limit that is
+documented (100 a minute), and a refresh still ends."""
 
 RECOVER_AFTER = 20
 """Whole answers in a row before the pace doubles again: enough to show that the new pace is borne, few enough that a
