@@ -1,0 +1,532 @@
+"""The embedded warehouse: one DuckDB file.
+
+The interface's calls, transactions, errors and readings belong here; the merge of one batch is in ``merge``, the file's
+sharing in ``locking``, the SQL text in ``sql``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from energy_assets.calendar import day_bounds_utc
+from energy_assets.catalogue.model import Table
+from energy_assets.errors import UnknownAsOfError, WarehouseError
+from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
+from energy_assets.warehouse import locking, service
+from energy_assets.warehouse.interface import DatasetStatus, ReadView
+from energy_assets.warehouse.merge import Known, Merge, append, append_quarantine, look, one
+from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql
+from energy_assets.warehouse.staging import arrow_schema
+
+log = logging.getLogger(__name__)
+
+MEMORY_LIMIT = "160MB"
+"""DuckDB's own memory. A day of the largest dataset merges in it, and the whole process stays below 450 MB with it."""
+
+CHECKPOINT_THRESHOLD = "64MB"
+"""Size of the write-ahead log that is folded into the file at once; closing folds whatever there is."""
+
+MAX_THREADS = 4
+"""More threads make one merge no faster and take memory each."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class DuckDBWarehouse:
+    """A warehouse in one DuckDB file.
+
+    Objects that name the same file share one connection per process; other processes wait for their turn. Instants go in
+    and come out as aware UTC; columns hold them without a zone.
+
+    Args:
+        path: The database file; made on the first write, with its folder.
+        schema: Schema of all tables.
+        clock: Says what time it is, aware.
+        memory_limit: DuckDB's memory limit.
+        threads: DuckDB's threads; by default those of the machine, at most ``MAX_THREADS``.
+        wait_seconds: Longest wait for another process that holds the file.
+    """
+
+    name = "duckdb"
+
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        memory_limit: str = MEMORY_LIMIT,
+        threads: int | None = None,
+        wait_seconds: float = locking.WAIT_SECONDS,
+    ) -> None:
+        self._path = Path(path)
+        self._schema = schema
+        self._clock = clock
+        settings: dict[str, str | int] = {
+            "memory_limit": memory_limit,
+            "threads": threads or min(os.cpu_count() or 1, MAX_THREADS),
+            "preserve_insertion_order": "false",
+            "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+            "autoinstall_known_extensions": "false",
+        }
+        self._holder = locking.holder_of(self._path, settings, wait_seconds)
+        self._known: tuple[int, Known] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    @property
+    def schema(self) -> str:
+        """Schema of all tables."""
+        return self._schema
+
+    def session(self) -> AbstractContextManager[None]:
+        """Keep the file open between calls, within the limits of ``locking``; re-entrant and for all threads."""
+        return self._holder.session()
+
+    def close(self) -> None:
+        """Give the file up; a later call opens it again."""
+        self._holder.close()
+
+    # Opening.
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known]]:
+        """One transaction of the one writer; everything or nothing stays of what happens inside."""
+        with self._holder.turn:
+            try:
+                with self._holder.use(write=True) as cursor:
+                    self._migrate(cursor)
+                    yield from self._transaction(cursor)
+            except duckdb.Error as error:
+                raise self._refused(what, error) from error
+
+    def _transaction(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known]]:
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            yield cursor, self._look(cursor)
+            cursor.execute("COMMIT")
+        except BaseException:
+            self._known = None
+            self._rollback(cursor)
+            raise
+
+    @staticmethod
+    def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
+        try:
+            cursor.execute("ROLLBACK")
+        except duckdb.Error as error:
+            # A failed commit has rolled back already, and a broken instance is thrown away by the holder.
+            log.debug("Nothing to roll back: %s", locking.first_line(error))
+
+    def _refused(self, what: str, error: duckdb.Error) -> WarehouseError:
+        text = str(error)
+        if "No space left" in text or "File too large" in text or "Could not write" in text:
+            remedy = f"the disk that holds {self._path} is full or over its quota: free space, then refresh"
+        elif isinstance(error, duckdb.OutOfMemoryException):
+            remedy = "DuckDB ran out of memory: free memory or disk for its temporary files, then refresh"
+        else:
+            remedy = "the store is as it was; if it persists, report it with the log"
+        return WarehouseError(f"{what} failed ({locking.first_line(error)}): {remedy}.")
+
+    def _migrate(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        if self._known is not None and self._known[0] == self._holder.generation:
+            return
+        self._known = None
+        steps = service.pending(self._version(cursor), service.MIGRATIONS, str(self._path))
+        if not steps:
+            return
+        meta = DUCKDB.qualified(self._schema, service.META)
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {DUCKDB.identifier(self._schema)}")
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {meta} ({DUCKDB.columns(service.META_COLUMNS)})")
+            for step in steps:
+                for statement in step.statements(DUCKDB, self._schema):
+                    cursor.execute(statement)
+                cursor.execute(f"INSERT INTO {meta} VALUES (?, ?)", [step.version, service.naive(self._clock())])
+            cursor.execute("COMMIT")
+        except BaseException:
+            self._rollback(cursor)
+            raise
+
+    def _version(self, cursor: duckdb.DuckDBPyConnection) -> int:
+        """Version of the service tables; 0 where there are none."""
+        held = one(
+            cursor,
+            f"SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
+            f"AND schema_name = {DUCKDB.text(self._schema)} AND table_name = {DUCKDB.text(service.META)}",
+        )
+        return one(cursor, f"SELECT coalesce(max(version), 0) FROM {self._name(service.META)}") if held else 0
+
+    def _name(self, table: str) -> str:
+        return DUCKDB.qualified(self._schema, table)
+
+    def _look(self, cursor: duckdb.DuckDBPyConnection) -> Known:
+        if self._known is None or self._known[0] != self._holder.generation:
+            self._known = (self._holder.generation, look(cursor, self._schema))
+        return self._known[1]
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known] | None]:
+        """A cursor for reading, or ``None`` where nothing has been written yet."""
+        if not self._path.exists():
+            yield None
+            return
+        try:
+            with self._holder.use(write=False) as cursor:
+                version = self._version(cursor)
+                current = version and not service.pending(version, service.MIGRATIONS, str(self._path))
+                if current:
+                    yield cursor, look(cursor, self._schema)
+            if not current:
+                yield from self._reading_outdated(version, what)
+        except duckdb.Error as error:
+            raise self._refused(what, error) from error
+
+    def _reading_outdated(self, version: int, what: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known] | None]:
+        if not version:
+            yield None
+            return
+        with self._writing(what) as opened:
+            yield opened
+
+    # Writing.
+
+    def write(self, batch: WriteBatch) -> WriteResult:
+        """Make the batch true in one commit; on any error the store is as it was.
+
+        ``_ingested_utc`` of every row is the instant of this commit, so that no reading of the past shows a row before the
+        store held it.
+
+        Raises:
+            WarehouseError: The store refused; the message names table and remedy.
+        """
+        what = f"Writing {batch.rows.num_rows} rows to {self._schema}.{batch.table.name}"
+        with self._writing(what) as (cursor, known):
+            return Merge(cursor, self._schema, batch, known, self._clock()).run()
+
+    def record(self, receipts: Sequence[Receipt], quarantine: pa.Table | None = None) -> None:
+        """Append receipts (and quarantined rows) that come without rows.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
+        with self._writing(f"Recording {len(receipts)} receipts") as (cursor, known):
+            now = self._clock()
+            stamped = [receipt.with_(recorded_utc=now) for receipt in receipts]
+            append(cursor, self._schema, service.RECEIPTS, service.as_rows(stamped, known.ids, {}))
+            if quarantine is not None:
+                append_quarantine(cursor, self._schema, quarantine)
+
+    # What is held.
+
+    def coverage(
+        self, tables: Sequence[Table], from_utc: datetime, to_utc: datetime, since: datetime | None = None
+    ) -> Mapping[str, Sequence[Seen]]:
+        """Believed receipts that overlap ``[from_utc, to_utc)``, by dataset code; see the interface."""
+        found: dict[str, list[Seen]] = {table.dataset: [] for table in tables}
+        with self._reading("Reading the receipts") as opened:
+            if opened is None or not tables:
+                return found
+            cursor, known = opened
+            datasets = {table.name: table.dataset for table in tables}
+            self._register_pairs(cursor, datasets, known)
+            self._register_spoiled(cursor, list(datasets), known, from_utc, to_utc)
+            query = service.believed_receipts(DUCKDB, self._schema, "_asked", "_spoiled", from_utc, to_utc, since)
+            rows = cursor.execute(query).fetchall()
+        for name, *seen in rows:
+            found[datasets[name]].append(service.as_seen(seen))
+        for windows in found.values():
+            windows.sort(key=lambda s: s.window)
+        return found
+
+    @staticmethod
+    def _register_pairs(
+        cursor: duckdb.DuckDBPyConnection, names: Sequence[str] | Mapping[str, str], known: Known
+    ) -> None:
+        pairs = [{"table_name": name, "table_id": known.ids.get(name, "")} for name in names]
+        schema = pa.schema([("table_name", pa.string()), ("table_id", pa.string())])
+        cursor.register("_asked", pa.Table.from_pylist(pairs, schema=schema))
+
+    def _register_spoiled(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        names: Sequence[str],
+        known: Known,
+        from_utc: datetime,
+        to_utc: datetime,
+    ) -> None:
+        """The days that the range's receipts vouch for and that hold fewer rows than recorded, or once did."""
+        recorded = cursor.execute(
+            f"WITH touched AS (SELECT DISTINCT R.table_id, unnest(R.days) AS day FROM {self._name(service.RECEIPTS)} R "
+            f"JOIN _asked I ON R.table_name = I.table_name AND R.table_id = I.table_id "
+            f"WHERE R.window_from_utc < {DUCKDB.instant(to_utc)} AND R.window_to_utc > {DUCKDB.instant(from_utc)}) "
+            f"SELECT D.table_name, D.day, arg_max(D.rows, D.seq), max(D.lost_utc) FROM {self._name(service.DAYS)} D "
+            f"JOIN touched K ON D.table_id = K.table_id AND D.day = K.day GROUP BY D.table_name, D.day"
+        ).fetchall()
+        days: dict[str, list[date]] = {}
+        for name, day, _, _ in recorded:
+            days.setdefault(name, []).append(day)
+        held = self._count_days(cursor, days)
+        spoiled = [
+            {"table_name": name, "day": day, "believed_from": None if held.get((name, day), 0) < rows else lost}
+            for name, day, rows, lost in recorded
+            if lost is not None or held.get((name, day), 0) < rows
+        ]
+        schema = pa.schema([("table_name", pa.string()), ("day", pa.date32()), ("believed_from", pa.timestamp("us"))])
+        cursor.register("_spoiled", pa.Table.from_pylist(spoiled, schema=schema))
+
+    def _count_days(
+        self, cursor: duckdb.DuckDBPyConnection, days: Mapping[str, Sequence[date]]
+    ) -> dict[tuple[str, date], int]:
+        counts = [
+            f"SELECT {DUCKDB.text(name)}, T._partition_day, count(*) FROM {self._name(name)} T "
+            f"WHERE {Bounds(tuple(sorted(wanted))).predicate(DUCKDB, 'T')} GROUP BY T._partition_day"
+            for name, wanted in days.items()
+        ]
+        if not counts:
+            return {}
+        return {(name, day): count for name, day, count in cursor.execute(" UNION ALL ".join(counts)).fetchall()}
+
+    def windows_with_body(self, table: Table, sha256: str) -> Sequence[Window]:
+        """Windows of the dataset whose non-empty, covering receipts have this body digest."""
+        with self._reading("Reading the receipts") as opened:
+            if opened is None:
+                return []
+            cursor, _ = opened
+            rows = cursor.execute(
+                f"SELECT DISTINCT window_from_utc, window_to_utc, branch FROM {self._name(service.RECEIPTS)} "
+                f"WHERE table_name = ? AND body_sha256 = ? AND fetched > 0 "
+                f"AND status IN ({service.covering_statuses(DUCKDB)}) ORDER BY ALL",
+                [table.name, sha256],
+            ).fetchall()
+        return [service.as_window(*row) for row in rows]
+
+    # Reading.
+
+    def read(
+        self,
+        table: Table,
+        from_day: date,
+        to_day: date,
+        *,
+        columns: Sequence[str] | None = None,
+        view: ReadView = "rows",
+        ingested_as_of: datetime | None = None,
+        published_as_of: datetime | None = None,
+    ) -> pa.Table:
+        """Rows of the settlement days ``from_day`` to ``to_day``, both inclusive, ordered by natural key.
+
+        Args:
+            table: The table's description.
+            from_day: First settlement day.
+            to_day: Last settlement day, inclusive.
+            columns: Columns wanted, in this order; by default all.
+            view: ``rows`` as stored; ``latest`` the newest publication of each event among these days (of a register the
+                newest snapshot among them); ``history`` the displaced rows.
+            ingested_as_of: What this warehouse held at that instant.
+            published_as_of: What the provider had published at that instant, the newest publication of each event.
+
+        Raises:
+            UnknownAsOfError: ``ingested_as_of`` lies before the first ingestion of these days.
+            WarehouseError: Nothing was ever fetched, a column is unknown, or the readings contradict each other.
+        """
+        self._check_reading(table, view, ingested_as_of, published_as_of)
+        with self._reading(f"Reading {self._schema}.{table.name}") as opened:
+            if opened is None or table.name not in opened[1].layouts:
+                return self._read_nothing(opened, table, columns, view)
+            cursor, known = opened
+            stored = tuple(known.layouts[table.name])
+            sql = TableSql(DUCKDB, self._schema, table, stored)
+            if ingested_as_of is not None:
+                self._check_known(cursor, known, table, from_day, to_day, ingested_as_of)
+            source = self._source(sql, (from_day, to_day), view, ingested_as_of, published_as_of)
+            available = [*stored, *(name for name, _ in HISTORY_COLUMNS)] if view == "history" else list(stored)
+            wanted = self._wanted(table, available, columns)
+            query = f"SELECT {wanted} FROM ({source}) Y ORDER BY {sql.by_natural_key('Y')}"
+            return cursor.sql(query).to_arrow_table()
+
+    @staticmethod
+    def _check_reading(
+        table: Table, view: ReadView, ingested_as_of: datetime | None, published_as_of: datetime | None
+    ) -> None:
+        moments = [moment for moment in (ingested_as_of, published_as_of) if moment is not None]
+        if len(moments) > 1:
+            raise WarehouseError(
+                f"{table.name}: ask for ingested_as_of or published_as_of, not both; they are different clocks."
+            )
+        if moments and view == "history":
+            raise WarehouseError(f"{table.name}: the history has no as-of reading; read rows or latest.")
+        if moments and moments[0].tzinfo is None:
+            raise WarehouseError(
+                f"{table.name}: the as-of instant {moments[0]} has no time zone; give an aware datetime."
+            )
+        if published_as_of is not None and table.publish_column is None:
+            raise WarehouseError(f"{table.name} has no publication time: read it with ingested_as_of instead.")
+
+    def _read_nothing(
+        self,
+        opened: tuple[duckdb.DuckDBPyConnection, Known] | None,
+        table: Table,
+        columns: Sequence[str] | None,
+        view: ReadView,
+    ) -> pa.Table:
+        """An empty table where the provider was asked and had nothing; an error where nobody asked."""
+        asked = opened is not None and one(
+            opened[0],
+            f"SELECT count(*) FROM {self._name(service.RECEIPTS)} WHERE table_name = {DUCKDB.text(table.name)} "
+            f"AND status IN ({service.covering_statuses(DUCKDB)})",
+        )
+        if not asked:
+            raise WarehouseError(f"{self._schema}.{table.name} holds nothing yet: refresh {table.dataset} first.")
+        available = [*table.columns, *(HISTORY_COLUMNS if view == "history" else ())]
+        schema = arrow_schema(available)
+        return schema.empty_table().select(list(columns) if columns is not None else schema.names)
+
+    def _check_known(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        known: Known,
+        table: Table,
+        from_day: date,
+        to_day: date,
+        moment: datetime,
+    ) -> None:
+        """Refuse a moment at which nothing of the days had been asked for: the past before it is unknown, not empty."""
+        begin, end = day_bounds_utc(from_day)[0], day_bounds_utc(to_day)[1]
+        held = one(
+            cursor,
+            f"SELECT count(*) FROM {self._name(service.RECEIPTS)} R WHERE R.table_name = {DUCKDB.text(table.name)} "
+            f"AND R.table_id IN ('', {DUCKDB.text(known.ids.get(table.name, ''))}) "
+            f"AND R.status IN ({service.covering_statuses(DUCKDB)}) AND R.recorded_utc <= {DUCKDB.instant(moment)} "
+            f"AND ((R.window_from_utc < {DUCKDB.instant(end)} AND R.window_to_utc > {DUCKDB.instant(begin)}) "
+            f"OR len(list_filter(R.days, lambda d: d BETWEEN {DUCKDB.day(from_day)} AND {DUCKDB.day(to_day)})) > 0)",
+        )
+        if not held:
+            raise UnknownAsOfError(
+                f"{table.dataset}: nothing of {from_day} to {to_day} had been ingested by {moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}, "
+                f"so what was held then is unknown: ask for a later moment or use published_as_of."
+            )
+
+    @staticmethod
+    def _source(
+        sql: TableSql,
+        days: tuple[date, date],
+        view: ReadView,
+        ingested_as_of: datetime | None,
+        published_as_of: datetime | None,
+    ) -> str:
+        within = f"X._partition_day BETWEEN {DUCKDB.day(days[0])} AND {DUCKDB.day(days[1])}"
+        if published_as_of is not None:
+            return sql.published_as_of_body(DUCKDB.instant(published_as_of), within)
+        if view == "history":
+            return f"SELECT X.* FROM {sql.history} X WHERE {within}"
+        if ingested_as_of is not None:
+            rows = sql.ingested_as_of_body(DUCKDB.instant(ingested_as_of), within)
+        else:
+            rows = f"SELECT X.* FROM {sql.target} X WHERE {within}"
+        if view == "rows":
+            return rows
+        if sql.is_register:
+            return f"SELECT Z.* FROM ({rows}) Z QUALIFY Z._partition_day = max(Z._partition_day) OVER ()"
+        return sql.newest_per_event(f"({rows})", sql.stored) if sql.table.version_columns else rows
+
+    @staticmethod
+    def _wanted(table: Table, available: Sequence[str], columns: Sequence[str] | None) -> str:
+        """The projection; a catalogued column that the stored table does not have yet reads as null."""
+        kinds = dict(table.columns)
+        names = columns if columns is not None else [*available, *(n for n in kinds if n not in available)]
+        unknown = [name for name in names if name not in available and name not in kinds]
+        if unknown:
+            raise WarehouseError(f"{table.name} has no column {unknown[0]}; it has {', '.join(available)}.")
+        return ", ".join(
+            f"Y.{DUCKDB.identifier(name)}"
+            if name in available
+            else f"CAST(NULL AS {DUCKDB.types[kinds[name]]}) AS {DUCKDB.identifier(name)}"
+            for name in names
+        )
+
+    # Status.
+
+    def status(self, tables: Sequence[Table], today: date, event_columns: Mapping[str, str]) -> Sequence[DatasetStatus]:
+        """What is held of each table; ``event_columns`` maps table names to their event-time column."""
+        blank = {t.name: DatasetStatus(t.name, None, None, None, 0, None, None, "", 0) for t in tables}
+        with self._reading("Reading the status") as opened:
+            if opened is None or not tables:
+                return list(blank.values())
+            cursor, known = opened
+            self._register_pairs(cursor, [t.name for t in tables], known)
+            receipts = self._newest_receipts(cursor)
+            rows = self._newest_rows(cursor, [t.name for t in tables if t.name in known.layouts], today, event_columns)
+            bad = self._quarantined(cursor)
+        return [
+            DatasetStatus(
+                t.name,
+                *self._success(receipts.get(t.name)),
+                *rows.get(t.name, (None, None, 0)),
+                *self._last(receipts.get(t.name)),
+                bad.get(t.dataset, 0),
+            )
+            for t in tables
+        ]
+
+    def _newest_receipts(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, tuple[object, ...]]:
+        rows = cursor.execute(
+            f"SELECT R.table_name, max(CASE WHEN R.status IN ({service.covering_statuses(DUCKDB)}) THEN R.recorded_utc END), "
+            f"arg_max((R.status, R.recorded_utc, R.reason), (R.recorded_utc, R.receipt_id)) "
+            f"FROM {self._name(service.RECEIPTS)} R JOIN _asked I ON R.table_name = I.table_name GROUP BY R.table_name"
+        ).fetchall()
+        return {row[0]: (row[1], *row[2]) for row in rows}
+
+    @staticmethod
+    def _success(receipt: tuple[object, ...] | None) -> tuple[datetime | None]:
+        return (service.aware(receipt[0]) if receipt and isinstance(receipt[0], datetime) else None,)
+
+    @staticmethod
+    def _last(receipt: tuple[object, ...] | None) -> tuple[str | None, datetime | None, str]:
+        if receipt is None:
+            return None, None, ""
+        _, status, recorded, reason = receipt
+        return str(status), service.aware(recorded if isinstance(recorded, datetime) else None), str(reason)
+
+    def _newest_rows(
+        self, cursor: duckdb.DuckDBPyConnection, names: Sequence[str], today: date, event_columns: Mapping[str, str]
+    ) -> dict[str, tuple[date | None, datetime | None, int]]:
+        parts = []
+        for name in names:
+            column = event_columns.get(name)
+            newest = f"max({DUCKDB.identifier(column)})" if column else "NULL"
+            parts.append(
+                f"SELECT {DUCKDB.text(name)}, max(_partition_day), CAST({newest} AS TIMESTAMP), "
+                f"count(CASE WHEN _partition_day = {DUCKDB.day(today)} THEN 1 END) FROM {self._name(name)}"
+            )
+        if not parts:
+            return {}
+        rows = cursor.execute(" UNION ALL ".join(parts)).fetchall()
+        return {name: (day, service.aware(newest), count) for name, day, newest, count in rows}
+
+    def _quarantined(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
+        rows = cursor.execute(
+            f"SELECT dataset, count(*) FROM {self._name(service.QUARANTINE)} GROUP BY dataset"
+        ).fetchall()
+        return dict(rows)
+
+    # Care of the file.
+
+    def size(self) -> int:
+        """Bytes of the database file and its write-ahead log."""
+        files = (self._path, Path(f"{self._path}.wal"))
+        return sum(file.stat().st_size for file in files if file.exists())

@@ -1,0 +1,282 @@
+"""The warehouse's own tables: receipts, quarantine, rows per day, table identities, schema version.
+
+Their shapes, the numbered migrations that make them, and receipts as rows belong here; how a store runs the statements
+does not. All are append-only: the newest row of a subject counts, so that no two writers contend for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+
+from energy_assets.errors import WarehouseError
+from energy_assets.ingest.model import COVERING, Receipt, Seen, Window
+from energy_assets.warehouse.sql import Dialect, StoredType
+
+META = "_meta"
+RECEIPTS = "_receipts"
+RECEIPTS_LATEST = "_receipts_latest"
+QUARANTINE = "_quarantine"
+DAYS = "_days"
+TABLES = "_tables"
+
+COUNTED = ("fetched", "inserted", "updated", "unchanged", "duplicate", "boundary", "late", "quarantined", "withdrawn")
+"""The counts of a receipt, each a column."""
+
+RECEIPT_COLUMNS: tuple[tuple[str, StoredType], ...] = (
+    ("receipt_id", "text"),
+    ("dataset", "text"),
+    ("table_name", "text"),
+    ("table_id", "text"),
+    ("window_from_utc", "instant"),
+    ("window_to_utc", "instant"),
+    ("branch", "text"),
+    ("status", "text"),
+    ("requested_utc", "instant"),
+    ("recorded_utc", "instant"),
+    ("run_id", "text"),
+    ("url", "text"),
+    ("http_status", "integer"),
+    ("body_sha256", "text"),
+    ("body_bytes", "integer"),
+    ("attempts", "integer"),
+    *((name, "integer") for name in COUNTED),
+    ("new_columns", "texts"),
+    ("missing_columns", "texts"),
+    ("reason", "text"),
+    ("days", "dates"),
+)
+"""One row per window asked for. ``table_id`` is the identity of the table written to, empty where none was there yet;
+``days`` the settlement days of the answer's rows."""
+
+QUARANTINE_COLUMNS: tuple[tuple[str, StoredType], ...] = (
+    ("dataset", "text"),
+    ("receipt_id", "text"),
+    ("window_from_utc", "instant"),
+    ("window_to_utc", "instant"),
+    ("recorded_utc", "instant"),
+    ("row_number", "integer"),
+    ("reason", "text"),
+    ("raw", "text"),
+)
+
+DAYS_COLUMNS: tuple[tuple[str, StoredType], ...] = (
+    ("table_name", "text"),
+    ("table_id", "text"),
+    ("day", "date"),
+    ("rows", "integer"),
+    ("seq", "integer"),
+    ("lost_utc", "instant"),
+    ("recorded_utc", "instant"),
+)
+"""Rows that a settlement day held after a commit; the greatest ``seq`` of a day counts. ``lost_utc`` is set by the write that
+found fewer rows than the record before it said: receipts older than that moment no longer vouch for the day."""
+
+TABLES_COLUMNS: tuple[tuple[str, StoredType], ...] = (
+    ("table_name", "text"),
+    ("table_id", "text"),
+    ("dataset", "text"),
+    ("natural_key", "text"),
+    ("views", "text"),
+    ("recorded_utc", "instant"),
+)
+"""Identity of each stored table, with the natural key it is merged by and a digest of its views and functions, so that a
+change of either in the catalogue is noticed; the newest row of a table counts."""
+
+META_COLUMNS: tuple[tuple[str, StoredType], ...] = (("version", "integer"), ("applied_utc", "instant"))
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered step of the service tables' schema.
+
+    Attributes:
+        version: Number, counting from 1 without gaps.
+        statements: Makes the step's statements for a dialect and schema.
+    """
+
+    version: int
+    statements: Callable[[Dialect, str], Sequence[str]]
+
+
+def _first(dialect: Dialect, schema: str) -> list[str]:
+    tables = (
+        (RECEIPTS, RECEIPT_COLUMNS),
+        (QUARANTINE, QUARANTINE_COLUMNS),
+        (DAYS, DAYS_COLUMNS),
+        (TABLES, TABLES_COLUMNS),
+    )
+    statements = [f"CREATE TABLE {dialect.qualified(schema, n)} ({dialect.columns(c)})" for n, c in tables]
+    names = dialect.identifiers([name for name, _ in RECEIPT_COLUMNS], "R")
+    newest = (
+        f"SELECT {names} FROM {dialect.qualified(schema, RECEIPTS)} R QUALIFY row_number() OVER (PARTITION BY R.table_name, "
+        f"R.window_from_utc, R.window_to_utc, R.branch ORDER BY R.recorded_utc DESC, R.receipt_id DESC) = 1"
+    )
+    return [*statements, f"CREATE VIEW {dialect.qualified(schema, RECEIPTS_LATEST)} AS {newest}"]
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, _first),)
+"""Every step from an empty schema to this version's; a released step is never edited, only followed by another."""
+
+
+def pending(found: int, migrations: Sequence[Migration], where: str) -> Sequence[Migration]:
+    """The steps that a store at version ``found`` still lacks.
+
+    Raises:
+        WarehouseError: The store was written by a newer version of this package.
+    """
+    newest = migrations[-1].version
+    if found > newest:
+        raise WarehouseError(
+            f"{where} has service tables of version {found} and this energy_assets knows {newest}: upgrade energy_assets."
+        )
+    return [step for step in migrations if step.version > found]
+
+
+def as_rows(receipts: Sequence[Receipt], table_ids: Mapping[str, str], days: Mapping[str, Sequence[date]]) -> pa.Table:
+    """Receipts as rows of ``_receipts``.
+
+    Args:
+        receipts: Completed receipts; ``recorded_utc`` is set.
+        table_ids: Identity of each table that exists, by name.
+        days: Settlement days of the rows, by receipt.
+    """
+    rows = [_as_row(r, table_ids.get(r.table, ""), days.get(r.receipt_id, ())) for r in receipts]
+    return pa.Table.from_pylist(rows, schema=_arrow(RECEIPT_COLUMNS))
+
+
+def _as_row(receipt: Receipt, table_id: str, days: Sequence[date]) -> dict[str, object]:
+    if receipt.recorded_utc is None:
+        raise ValueError(f"receipt {receipt.receipt_id} has no recorded_utc")
+    return {
+        "receipt_id": receipt.receipt_id,
+        "dataset": receipt.dataset,
+        "table_name": receipt.table,
+        "table_id": table_id,
+        "window_from_utc": naive(receipt.window.from_utc),
+        "window_to_utc": naive(receipt.window.to_utc),
+        "branch": receipt.window.branch_text,
+        "status": receipt.status,
+        "requested_utc": naive(receipt.requested_utc),
+        "recorded_utc": naive(receipt.recorded_utc),
+        "run_id": receipt.run_id,
+        "url": receipt.url,
+        "http_status": receipt.http_status,
+        "body_sha256": receipt.body_sha256,
+        "body_bytes": receipt.body_bytes,
+        "attempts": receipt.attempts,
+        **{name: getattr(receipt.counts, name) for name in COUNTED},
+        "new_columns": list(receipt.new_columns),
+        "missing_columns": list(receipt.missing_columns),
+        "reason": receipt.reason,
+        "days": list(days),
+    }
+
+
+def day_rows(
+    table_name: str, table_id: str, records: Sequence[tuple[date, int, int, datetime | None]], now: datetime
+) -> pa.Table:
+    """Records of ``_days``: day, rows, sequence number, and the moment a loss was found, where one was."""
+    rows = [
+        {
+            "table_name": table_name,
+            "table_id": table_id,
+            "day": day,
+            "rows": count,
+            "seq": seq,
+            "lost_utc": naive(lost) if lost else None,
+            "recorded_utc": naive(now),
+        }
+        for day, count, seq, lost in records
+    ]
+    return pa.Table.from_pylist(rows, schema=_arrow(DAYS_COLUMNS))
+
+
+_ARROW: Mapping[StoredType, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "date": pa.date32(),
+    "instant": pa.timestamp("us"),
+    "texts": pa.list_(pa.string()),
+    "dates": pa.list_(pa.date32()),
+}
+
+
+def _arrow(columns: Sequence[tuple[str, StoredType]]) -> pa.Schema:
+    return pa.schema([(name, _ARROW[kind]) for name, kind in columns])
+
+
+def naive(moment: datetime) -> datetime:
+    """An aware instant as the zone-less UTC value that columns hold."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """A column's zone-less UTC value as an aware instant."""
+    return moment.replace(tzinfo=UTC) if moment is not None else None
+
+
+def covering_statuses(dialect: Dialect) -> str:
+    """The statuses that cover a window, as a list of literals."""
+    return ", ".join(dialect.text(status) for status in sorted(COVERING))
+
+
+def parse_branch(text: str) -> tuple[tuple[str, str], ...]:
+    """The branch of a window from its stored text."""
+    pairs = (part.partition("=") for part in text.split(",") if part)
+    return tuple((name, value) for name, _, value in pairs)
+
+
+def as_window(from_utc: datetime, to_utc: datetime, branch: str) -> Window:
+    """A stored window as the planner knows it."""
+    return Window(from_utc.replace(tzinfo=UTC), to_utc.replace(tzinfo=UTC), parse_branch(branch))
+
+
+def as_seen(row: Sequence[object]) -> Seen:
+    """A row of the coverage query: window bounds, branch, newest covering and newest suspect request."""
+    from_utc, to_utc, branch, covered, suspect = row
+    assert isinstance(from_utc, datetime) and isinstance(to_utc, datetime)  # noqa: S101 - types of the query's columns
+    return Seen(as_window(from_utc, to_utc, str(branch)), aware(_moment(covered)), aware(_moment(suspect)))
+
+
+def _moment(value: object) -> datetime | None:
+    return value if isinstance(value, datetime) else None
+
+
+def believed_receipts(
+    dialect: Dialect,
+    schema: str,
+    identities: str,
+    spoiled: str,
+    from_utc: datetime,
+    to_utc: datetime,
+    since: datetime | None,
+) -> str:
+    """The coverage query: per table, window and branch the newest covering and the newest suspect request that is believed.
+
+    Args:
+        dialect: The store's spelling.
+        schema: Schema of the service tables.
+        identities: Relation ``(table_name, table_id)`` of the asked-for tables; an empty id where the table is not there.
+        spoiled: Relation ``(table_name, day, believed_from)`` of days whose rows went missing: receipts of such a day count
+            only when recorded at ``believed_from`` or later, and not at all where it is null.
+        from_utc: Start of the asked-for range.
+        to_utc: End of the range, exclusive.
+        since: Receipts requested before this are left out.
+    """
+    later = f" AND R.requested_utc >= {dialect.instant(since)}" if since else ""
+    return (
+        f"SELECT R.table_name, R.window_from_utc, R.window_to_utc, R.branch, "
+        f"max(CASE WHEN R.status IN ({covering_statuses(dialect)}) THEN R.requested_utc END), "
+        f"max(CASE WHEN R.status = 'suspect' THEN R.requested_utc END) "
+        f"FROM {dialect.qualified(schema, RECEIPTS)} R JOIN {identities} I ON R.table_name = I.table_name "
+        f"WHERE R.window_from_utc < {dialect.instant(to_utc)} AND R.window_to_utc > {dialect.instant(from_utc)}{later} "
+        f"AND (R.table_id = '' OR R.table_id = I.table_id) "
+        f"AND NOT EXISTS (SELECT 1 FROM {spoiled} B WHERE B.table_name = R.table_name "
+        f"AND B.day IN (SELECT D FROM unnest(R.days) AS U(D)) "
+        f"AND (B.believed_from IS NULL OR R.recorded_utc < B.believed_from)) "
+        f"GROUP BY R.table_name, R.window_from_utc, R.window_to_utc, R.branch"
+    )

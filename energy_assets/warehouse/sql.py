@@ -1,0 +1,435 @@
+"""The SQL that every warehouse shares: names, literals, key comparisons, the merge, view and function bodies.
+
+Text only: nothing here connects to a store, and nothing knows one dataset from another. What differs between stores
+(quotes, type names, literals) is a ``Dialect``; everything else is written once, in the part of SQL that DuckDB and
+BigQuery read alike. Each statement that meets a stored table carries constant bounds on ``_partition_day``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Literal
+
+from energy_assets.catalogue.model import FieldType, OrderBy, Table
+from energy_assets.ingest.model import Window
+
+StoredType = FieldType | Literal["texts", "dates"]
+"""Types of stored columns: those of rows, and the lists that service tables hold."""
+
+HISTORY_COLUMNS: tuple[tuple[str, FieldType], ...] = (
+    ("_superseded_utc", "instant"),
+    ("_change", "text"),
+    ("_superseded_by", "text"),
+    ("_superseded_published_utc", "instant"),
+)
+"""Columns that a displaced row carries besides its own: when this warehouse set it aside, why (``revised``, ``withdrawn``,
+``late``), by which receipt, and when, by the provider's publication clock, it ceased to stand."""
+
+LISTED_DAYS = 400
+"""Most days written out one by one beside the range they span; more than a year of them makes the text long, not the scan
+short."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What one store's SQL spells differently.
+
+    Attributes:
+        name: Store, as in settings.
+        types: Type name per stored type.
+        quote: The character around identifiers.
+        instant_suffix: Text after the seconds of a timestamp literal (a UTC offset where the type has a zone).
+        quote_escape: What a single quote inside a text literal becomes.
+        same: Template of a null-safe comparison of ``{a}`` and ``{b}``.
+        function: Template that defines a table function ``{name}`` of one parameter ``{parameter}`` with ``{body}``.
+    """
+
+    name: str
+    types: Mapping[StoredType, str]
+    quote: str
+    instant_suffix: str
+    quote_escape: str
+    same: str
+    function: str
+
+    def identifier(self, name: str) -> str:
+        """A quoted name."""
+        return f"{self.quote}{name.replace(self.quote, self.quote * 2)}{self.quote}"
+
+    def identifiers(self, names: Sequence[str], alias: str = "") -> str:
+        """Quoted names in a row, each behind the alias where one is given."""
+        prefix = f"{alias}." if alias else ""
+        return ", ".join(prefix + self.identifier(name) for name in names)
+
+    def qualified(self, schema: str, name: str) -> str:
+        """A quoted name inside its schema."""
+        return f"{self.identifier(schema)}.{self.identifier(name)}"
+
+    def text(self, value: str) -> str:
+        """A text literal."""
+        return "'" + value.replace("'", self.quote_escape) + "'"
+
+    def day(self, value: date) -> str:
+        """A typed date literal."""
+        return f"DATE '{value:%Y-%m-%d}'"
+
+    def instant(self, value: datetime) -> str:
+        """A typed timestamp literal of an aware instant."""
+        utc = value.astimezone(UTC)
+        return f"TIMESTAMP '{utc:%Y-%m-%d %H:%M:%S.%f}{self.instant_suffix}'"
+
+    def equal(self, a: str, b: str) -> str:
+        """A comparison in which null equals null."""
+        return self.same.format(a=a, b=b)
+
+    def columns(self, columns: Sequence[tuple[str, StoredType]]) -> str:
+        """Column definitions of a table, all nullable."""
+        return ", ".join(f"{self.identifier(name)} {self.types[kind]}" for name, kind in columns)
+
+
+DUCKDB = Dialect(
+    name="duckdb",
+    types={
+        "text": "VARCHAR",
+        "integer": "BIGINT",
+        "number": "DOUBLE",
+        "boolean": "BOOLEAN",
+        "date": "DATE",
+        "instant": "TIMESTAMP",
+        "json": "VARCHAR",
+        "texts": "VARCHAR[]",
+        "dates": "DATE[]",
+    },
+    quote='"',
+    instant_suffix="",
+    quote_escape="''",
+    same="{a} IS NOT DISTINCT FROM {b}",
+    function="CREATE OR REPLACE MACRO {name}({parameter}) AS TABLE {body}",
+)
+
+
+def history_name(table: str) -> str:
+    """Name of the table that keeps displaced rows."""
+    return f"{table}_history"
+
+
+def latest_name(table: str) -> str:
+    """Name of the view with one row per event key."""
+    return f"{table}_latest"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Constants that every stored row that can match the staged ones satisfies.
+
+    Attributes:
+        days: Settlement days of the staged rows, ascending.
+        columns: Key columns with their least and greatest staged value, as literals.
+    """
+
+    days: tuple[date, ...]
+    columns: tuple[tuple[str, str, str], ...] = ()
+
+    def predicate(self, dialect: Dialect, alias: str) -> str:
+        """The bounds as a condition on the rows of ``alias``."""
+        day = f"{alias}._partition_day"
+        parts = [f"{day} BETWEEN {dialect.day(self.days[0])} AND {dialect.day(self.days[-1])}"]
+        span = (self.days[-1] - self.days[0]).days + 1
+        if len(self.days) < span and len(self.days) <= LISTED_DAYS:
+            parts.append(f"{day} IN ({', '.join(dialect.day(d) for d in self.days)})")
+        for column, low, high in self.columns:
+            parts.append(f"{alias}.{dialect.identifier(column)} BETWEEN {low} AND {high}")
+        return " AND ".join(parts)
+
+
+@dataclass(frozen=True)
+class TableSql:
+    """The statements about one table, given the columns that are stored.
+
+    Attributes:
+        dialect: The store's spelling.
+        schema: Schema (DuckDB) or dataset (BigQuery).
+        table: The table's description.
+        stored: Names of the stored columns, provenance included, in storage order.
+    """
+
+    dialect: Dialect
+    schema: str
+    table: Table
+    stored: tuple[str, ...]
+
+    @property
+    def target(self) -> str:
+        """Qualified name of the table."""
+        return self.dialect.qualified(self.schema, self.table.name)
+
+    @property
+    def history(self) -> str:
+        """Qualified name of the history table."""
+        return self.dialect.qualified(self.schema, history_name(self.table.name))
+
+    @cached_property
+    def _fallback(self) -> dict[str, str]:
+        return dict(self.table.key_fallback)
+
+    def key_expression(self, column: str, alias: str) -> str:
+        """What identifies a row in ``column``: its value, or its fallback's where it may be null."""
+        own = f"{alias}.{self.dialect.identifier(column)}"
+        other = self._fallback.get(column)
+        return f"coalesce({own}, {alias}.{self.dialect.identifier(other)})" if other else own
+
+    def key(self, columns: Sequence[str], alias: str) -> str:
+        """Key expressions of several columns in a row."""
+        return ", ".join(self.key_expression(column, alias) for column in columns)
+
+    def same(self, columns: Sequence[str], a: str, b: str) -> str:
+        """Whether rows ``a`` and ``b`` agree in key columns, null agreeing with null."""
+        pairs = ((self.key_expression(c, a), self.key_expression(c, b)) for c in columns)
+        return " AND ".join(self.dialect.equal(x, y) for x, y in pairs)
+
+    def same_row(self, a: str, b: str) -> str:
+        """Whether ``a`` and ``b`` have one natural key; equal keys lie on equal days, which lets a store prune and hash."""
+        return f"{a}._partition_day = {b}._partition_day AND {self.same(self.table.natural_key, a, b)}"
+
+    def order_expression(self, order: OrderBy, alias: str) -> str:
+        """The value by which publications are ordered: the column's, or the rank of its code."""
+        column = f"{alias}.{self.dialect.identifier(order.column)}"
+        if not order.ranks:
+            return column
+        cases = " ".join(f"WHEN {self.dialect.text(code)} THEN {rank}" for rank, code in enumerate(order.ranks))
+        return f"CASE {column} {cases} END"
+
+    def newest_first(self, orders: Sequence[OrderBy], alias: str) -> list[str]:
+        """ORDER BY terms that put the newest publication first; nothing known counts as oldest."""
+        return [f"{self.order_expression(order, alias)} DESC NULLS LAST" for order in orders]
+
+    def older(self, orders: Sequence[OrderBy], a: str, b: str) -> str:
+        """Whether publication ``a`` comes before ``b``; false where nothing orders them."""
+        condition = "FALSE"
+        for order in reversed(orders):
+            x, y = self.order_expression(order, a), self.order_expression(order, b)
+            less = f"coalesce({x} < {y}, {x} IS NULL AND {y} IS NOT NULL)"
+            condition = f"({less} OR ({self.dialect.equal(x, y)} AND {condition}))" if condition != "FALSE" else less
+        return condition
+
+    @property
+    def orders_within_key(self) -> tuple[OrderBy, ...]:
+        """Order columns that can differ between two rows of one natural key."""
+        return tuple(order for order in self.table.latest_order if order.column not in self.table.natural_key)
+
+    # What follows is the merge of staged rows.
+
+    def ranked(self, staged: str, columns: Sequence[str]) -> str:
+        """Staged rows with ``_copy`` (1 for the one kept of equal rows) and ``_place`` (1 for the one that stands)."""
+        order = self.newest_first(self.orders_within_key, "S")
+        order += ["S._window_from_utc DESC", "S._receipt_id DESC", "S._hash_key DESC"]
+        key = self.key(self.table.natural_key, "S")
+        names = self.dialect.identifiers(columns)
+        copies = (
+            f"SELECT {self.dialect.identifiers(columns, 'S')}, "
+            f"row_number() OVER (PARTITION BY {key}, S._hash_key ORDER BY {', '.join(order)}) AS _copy FROM {staged} S"
+        )
+        return (
+            f"SELECT {names}, _copy, row_number() OVER (PARTITION BY {key}, "
+            f"least(S._copy, 2) ORDER BY {', '.join(order)}) AS _place FROM ({copies}) S"
+        )
+
+    def delta(self, staged: str, columns: Sequence[str], bounds: Bounds) -> str:
+        """Staged rows that differ from what is stored, with ``_change`` and the displaced row's ``_old_hash``."""
+        late = self.older(self.orders_within_key, "S", "T")
+        return (
+            f"SELECT {self.dialect.identifiers(columns, 'S')}, T._hash_key AS _old_hash, "
+            f"CASE WHEN T._hash_key IS NULL THEN 'inserted' WHEN {late} THEN 'late' ELSE 'updated' END AS _change "
+            f"FROM {staged} S LEFT JOIN {self._stored(bounds)} T ON {self.same_row('S', 'T')} "
+            f"WHERE T._hash_key IS NULL OR T._hash_key <> S._hash_key"
+        )
+
+    def tally(self, staged: str, bounds: Bounds) -> str:
+        """Per receipt: staged rows without a stored one, and those that differ from the stored one."""
+        return (
+            f"SELECT S._receipt_id, count(*) - count(T._hash_key), "
+            f"count(CASE WHEN T._hash_key <> S._hash_key THEN 1 END) "
+            f"FROM {staged} S LEFT JOIN {self._stored(bounds)} T ON {self.same_row('S', 'T')} GROUP BY S._receipt_id"
+        )
+
+    def _stored(self, bounds: Bounds) -> str:
+        needed = [*self.table.natural_key, *self._fallback.values(), "_partition_day", "_hash_key"]
+        needed += [order.column for order in self.table.latest_order]
+        names = self.dialect.identifiers(tuple(dict.fromkeys(needed)), "X")
+        return f"(SELECT {names} FROM {self.target} X WHERE {bounds.predicate(self.dialect, 'X')})"
+
+    def insert(self, columns: Sequence[str], source: str, condition: str = "") -> str:
+        """Append the rows of ``source`` (as ``S``) by name."""
+        where = f" WHERE {condition}" if condition else ""
+        names = self.dialect.identifiers(columns)
+        return f"INSERT INTO {self.target} ({names}) SELECT {self.dialect.identifiers(columns, 'S')} FROM {source} S{where}"
+
+    def not_stored(self, bounds: Bounds) -> str:
+        """Whether no stored row has the natural key of ``S``."""
+        return f"NOT EXISTS (SELECT 1 FROM {self._stored(bounds)} T WHERE {self.same_row('S', 'T')})"
+
+    def _insert_history(self, values: str, rest: str) -> str:
+        names = self.dialect.identifiers([*self.stored, *(name for name, _ in HISTORY_COLUMNS)])
+        return f"INSERT INTO {self.history} ({names}) SELECT {values} {rest}"
+
+    def _until_published(self, new: str, old: str, now: str) -> str:
+        column = self.table.publish_column
+        if column is None:
+            return f"CAST(NULL AS {self.dialect.types['instant']})"
+        name = self.dialect.identifier(column)
+        return f"CASE WHEN {new}.{name} > {old}.{name} THEN {new}.{name} ELSE {now} END"
+
+    def keep_revised(self, delta: str, bounds: Bounds, now: datetime) -> str:
+        """Copy the stored rows that ``delta`` updates into history."""
+        instant = self.dialect.instant(now)
+        values = (
+            f"{self.dialect.identifiers(self.stored, 'T')}, {instant}, 'revised', D._receipt_id, "
+            f"{self._until_published('D', 'T', instant)}"
+        )
+        return self._insert_history(
+            values,
+            f"FROM {self.target} T JOIN {delta} D ON T._hash_key = D._old_hash AND {self.same_row('D', 'T')} "
+            f"WHERE D._change = 'updated' AND {bounds.predicate(self.dialect, 'T')}",
+        )
+
+    def drop_revised(self, delta: str, bounds: Bounds) -> str:
+        """Delete the stored rows that ``delta`` updates."""
+        return (
+            f"DELETE FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} AND EXISTS (SELECT 1 FROM {delta} D "
+            f"WHERE D._change = 'updated' AND T._hash_key = D._old_hash AND {self.same_row('D', 'T')})"
+        )
+
+    def keep_late(self, source: str, columns: Sequence[str], condition: str, bounds: Bounds, now: datetime) -> str:
+        """Append rows of ``source`` that came too late to stand, unless history already has them."""
+        present = set(columns)
+        values = ", ".join(f"S.{self.dialect.identifier(name)}" if name in present else "NULL" for name in self.stored)
+        instant = self.dialect.instant(now)
+        published = f"CAST(NULL AS {self.dialect.types['instant']})"
+        held = (
+            f"SELECT 1 FROM {self.history} H WHERE {bounds.predicate(self.dialect, 'H')} "
+            f"AND H._hash_key = S._hash_key AND {self.same_row('S', 'H')}"
+        )
+        return self._insert_history(
+            f"{values}, {instant}, 'late', S._receipt_id, {published}",
+            f"FROM {source} S WHERE {condition} AND NOT EXISTS ({held})",
+        )
+
+    def gone(self, staged: str, bounds: Bounds, windows: Sequence[Window]) -> str:
+        """Stored members of a staged set that the set no longer holds, with what displaces them.
+
+        A member is gone when it lies in a window of the batch, or is older than the newest staged member of its set.
+        """
+        scope = self.table.replace_scope
+        orders = self.table.latest_order
+        newest = [*self.newest_first(orders, "S"), "S._window_from_utc DESC", "S._receipt_id DESC"]
+        wanted = [*scope, *(self._fallback[c] for c in scope if c in self._fallback), "_receipt_id"]
+        wanted += [order.column for order in orders]
+        if self.table.publish_column:
+            wanted.append(self.table.publish_column)
+        sets = (
+            f"SELECT {self.dialect.identifiers(tuple(dict.fromkeys(wanted)), 'S')} FROM {staged} S "
+            f"QUALIFY row_number() OVER (PARTITION BY {self.key(scope, 'S')} ORDER BY {', '.join(newest)}) = 1"
+        )
+        published = "CAST(NULL AS " + self.dialect.types["instant"] + ")"
+        if self.table.publish_column:
+            published = f"N.{self.dialect.identifier(self.table.publish_column)}"
+        still = f"SELECT 1 FROM {staged} S WHERE {self.same_row('S', 'T')}"
+        return (
+            f"SELECT {self.dialect.identifiers(self.stored, 'T')}, N._receipt_id AS _gone_by, {published} AS _gone_published "
+            f"FROM {self.target} T JOIN ({sets}) N ON {self.same(scope, 'N', 'T')} "
+            f"WHERE {bounds.predicate(self.dialect, 'T')} AND ({self._covered(windows)} OR {self.older(orders, 'T', 'N')}) "
+            f"AND NOT EXISTS ({still})"
+        )
+
+    def _covered(self, windows: Sequence[Window]) -> str:
+        if self.table.set_column is None:
+            return "TRUE"
+        column = f"T.{self.dialect.identifier(self.table.set_column)}"
+        spans = sorted({(w.from_utc, w.to_utc) for w in windows})
+        conditions = [
+            f"({column} >= {self.dialect.instant(begin)} AND {column} < {self.dialect.instant(end)})"
+            for begin, end in spans
+        ]
+        return "(" + " OR ".join(conditions) + ")"
+
+    def keep_gone(self, gone: str, now: datetime) -> str:
+        """Append tombstones of the members that are gone to history."""
+        instant = self.dialect.instant(now)
+        until = f"CAST(NULL AS {self.dialect.types['instant']})"
+        if self.table.publish_column:
+            own = f"G.{self.dialect.identifier(self.table.publish_column)}"
+            until = f"CASE WHEN G._gone_published > {own} THEN G._gone_published ELSE {instant} END"
+        values = f"{self.dialect.identifiers(self.stored, 'G')}, {instant}, 'withdrawn', G._gone_by, {until}"
+        return self._insert_history(values, f"FROM {gone} G")
+
+    def drop_gone(self, gone: str, bounds: Bounds) -> str:
+        """Delete the members that are gone."""
+        return (
+            f"DELETE FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} AND EXISTS (SELECT 1 FROM {gone} G "
+            f"WHERE G._hash_key = T._hash_key AND {self.same_row('G', 'T')})"
+        )
+
+    def day_counts(self, bounds: Bounds) -> str:
+        """Stored rows per settlement day."""
+        return (
+            f"SELECT T._partition_day, count(*) FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} "
+            f"GROUP BY T._partition_day"
+        )
+
+    def stored_count(self, bounds: Bounds) -> str:
+        """Stored rows within the bounds."""
+        return f"SELECT count(*) FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')}"
+
+    # What follows is reading.
+
+    def newest_per_event(self, source: str, columns: Sequence[str], first: Sequence[str] = ()) -> str:
+        """One row of ``source`` per event key, the newest publication; ``first`` orders before the time of ingestion."""
+        order = [*self.newest_first(self.table.latest_order, "R"), *first, "R._ingested_utc DESC", "R._hash_key DESC"]
+        return (
+            f"SELECT {self.dialect.identifiers(columns, 'R')} FROM {source} R QUALIFY row_number() OVER "
+            f"(PARTITION BY {self.key(self.table.event_key, 'R')} ORDER BY {', '.join(order)}) = 1"
+        )
+
+    @property
+    def is_register(self) -> bool:
+        """Whether each day holds one snapshot of the whole."""
+        return self.table.storage.kind == "snapshot"
+
+    def latest_body(self) -> str:
+        """One row per event key: of a register the newest snapshot, else the newest publication."""
+        if self.is_register:
+            newest = f"(SELECT max(N._partition_day) FROM {self.target} N)"
+            return f"SELECT {self.dialect.identifiers(self.stored, 'R')} FROM {self.target} R WHERE R._partition_day = {newest}"
+        if not self.table.version_columns:
+            return f"SELECT {self.dialect.identifiers(self.stored, 'R')} FROM {self.target} R"
+        return self.newest_per_event(self.target, self.stored)
+
+    def ingested_as_of_body(self, moment: str, within: str = "TRUE") -> str:
+        """Rows that this warehouse held at ``moment`` (an SQL expression); ``within`` restricts rows of ``X``."""
+        names = self.dialect.identifiers(self.stored, "X")
+        return (
+            f"SELECT {names} FROM {self.target} X WHERE {within} AND X._ingested_utc <= {moment} UNION ALL "
+            f"SELECT {names} FROM {self.history} X WHERE {within} AND X._change <> 'late' "
+            f"AND X._ingested_utc <= {moment} AND X._superseded_utc > {moment}"
+        )
+
+    def published_as_of_body(self, moment: str, within: str = "TRUE") -> str:
+        """Newest publication of each event at ``moment`` by the provider's clock, among all that this warehouse ever held."""
+        if self.table.publish_column is None:
+            raise ValueError(f"{self.table.name} has no publication time")
+        published = f"X.{self.dialect.identifier(self.table.publish_column)}"
+        names = self.dialect.identifiers(self.stored, "X")
+        rows = (
+            f"SELECT {names}, 1 AS _stands FROM {self.target} X WHERE {within} AND {published} <= {moment} UNION ALL "
+            f"SELECT {names}, 0 AS _stands FROM {self.history} X WHERE {within} AND {published} <= {moment} "
+            f"AND (X._change <> 'withdrawn' OR X._superseded_published_utc > {moment})"
+        )
+        return self.newest_per_event(f"({rows})", self.stored, ["R._stands DESC"])
+
+    def by_natural_key(self, alias: str) -> str:
+        """ORDER BY terms of the natural key, then of the content, so that the order is the same everywhere."""
+        terms = [f"{self.key_expression(c, alias)} NULLS LAST" for c in self.table.natural_key]
+        return ", ".join([*terms, f"{alias}._hash_key"])

@@ -1,0 +1,229 @@
+"""What can be said of a batch before any store sees it: its columns as stored, its days, its bounds, its receipts.
+
+Arrow only: both warehouses stage the same rows and complete the same receipts. No SQL is run here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from energy_assets.catalogue.model import PROVENANCE, Field, FieldType, Table
+from energy_assets.errors import WarehouseError
+from energy_assets.ingest.model import Counts, Receipt, WriteBatch
+from energy_assets.warehouse.sql import Bounds, Dialect
+
+ARROW_TYPES: Mapping[FieldType, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "instant": pa.timestamp("us"),
+    "json": pa.string(),
+}
+"""Arrow type of each stored type; an instant is UTC without a zone."""
+
+REQUIRED = ("_partition_day", "_receipt_id", "_hash_key")
+"""Provenance that no row may lack: the merge compares, prunes and counts by it."""
+
+
+@dataclass
+class Tally:
+    """What became of one receipt's rows."""
+
+    inserted: int = 0
+    updated: int = 0
+    late: int = 0
+    duplicate: int = 0
+    withdrawn: int = 0
+    kept_late: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether the store now holds something else than before."""
+        return bool(self.inserted or self.updated or self.withdrawn or self.kept_late)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A batch ready to be merged.
+
+    Attributes:
+        rows: Arrow table, columns under their stored names, declared types.
+        days: Settlement days of the rows, ascending.
+        receipt_rows: Rows per receipt.
+        receipt_days: Days per receipt, ascending.
+        renamed: Stored name of each uncatalogued column whose own name was taken.
+    """
+
+    rows: pa.Table
+    days: tuple[date, ...]
+    receipt_rows: Mapping[str, int]
+    receipt_days: Mapping[str, tuple[date, ...]]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        """Stored names of the columns that the rows have."""
+        return list(self.rows.column_names)
+
+
+def arrow_schema(columns: Sequence[tuple[str, FieldType]]) -> pa.Schema:
+    """The Arrow schema of stored columns."""
+    return pa.schema([(name, ARROW_TYPES[kind]) for name, kind in columns])
+
+
+def extra_names(table: Table, extra: Sequence[Field], stored: Mapping[str, FieldType]) -> dict[str, str]:
+    """Stored name of each column that the catalogue does not know.
+
+    A name that differs only in case from another column, or whose stored column has another type, gets a suffix made from
+    the name or the type alone, so that every batch and every warehouse finds the same column.
+
+    Args:
+        table: The table's description.
+        extra: Uncatalogued columns of the batch.
+        stored: Columns that the store has now, with their types.
+    """
+    taken = {name.lower(): name for name, _ in table.columns} | {name.lower(): name for name in stored}
+    catalogued = {name for name, _ in table.columns}
+    names: dict[str, str] = {}
+    for item in sorted(extra, key=lambda f: f.name):
+        name = item.name
+        if name in catalogued or taken.get(name.lower(), name) != name:
+            name = f"{name}__{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+        if name in stored and ARROW_TYPES[stored[name]] != ARROW_TYPES[item.type]:
+            name = f"{name}__{item.type}"
+        taken[name.lower()] = name
+        names[item.name] = name
+    return names
+
+
+def stage(batch: WriteBatch, names: Mapping[str, str], now: datetime) -> Staged:
+    """The batch's rows by stored name and declared type, stamped with the moment of ingestion.
+
+    Args:
+        batch: What is to be written.
+        names: Stored name of each uncatalogued column.
+        now: The commit's instant, the value of ``_ingested_utc``.
+
+    Raises:
+        WarehouseError: A column cannot be stored as declared, a key column is absent, or a row belongs to no receipt.
+    """
+    table = batch.table
+    count = batch.rows.num_rows
+    arrays: dict[str, pa.ChunkedArray | pa.Array] = {}
+    for name, kind in table.columns:
+        if name == "_ingested_utc":
+            arrays[name] = pa.repeat(pa.scalar(now.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us")), count)
+        elif name in batch.rows.column_names:
+            arrays[name] = _conform(batch.rows.column(name), name, kind, table)
+        elif name in table.natural_key or name in dict(PROVENANCE):
+            raise WarehouseError(f"{table.name}: the rows to write have no column {name}, which every row must have.")
+    for item in batch.extra:
+        arrays[names[item.name]] = _conform(batch.rows.column(item.name), item.name, item.type, table)
+    rows = pa.table(arrays)
+    _require(table, rows)
+    receipt_days = _days_per_receipt(table, rows, batch.receipts)
+    days = tuple(sorted({day for found in receipt_days.values() for day in found}))
+    return Staged(
+        rows,
+        days,
+        {receipt: sum(found.values()) for receipt, found in receipt_days.items()},
+        {receipt: tuple(sorted(found)) for receipt, found in receipt_days.items()},
+        {own: stored for own, stored in names.items() if own != stored},
+    )
+
+
+def _conform(column: pa.ChunkedArray, name: str, kind: FieldType, table: Table) -> pa.ChunkedArray:
+    wanted = ARROW_TYPES[kind]
+    if column.type == wanted:
+        return column
+    try:
+        return column.cast(wanted)
+    except pa.ArrowInvalid as error:
+        raise WarehouseError(
+            f"{table.name}: column {name} came as {column.type} and is declared {kind}: {error}"
+        ) from error
+
+
+def _require(table: Table, rows: pa.Table) -> None:
+    for name in REQUIRED:
+        missing = rows.column(name).null_count
+        if missing:
+            raise WarehouseError(f"{table.name}: {missing} of {rows.num_rows} rows to write have no {name}.")
+
+
+def _days_per_receipt(table: Table, rows: pa.Table, receipts: Sequence[Receipt]) -> dict[str, dict[date, int]]:
+    pairs = rows.select(["_receipt_id", "_partition_day"])
+    counted = pairs.group_by(["_receipt_id", "_partition_day"], use_threads=False).aggregate([([], "count_all")])
+    known = {receipt.receipt_id for receipt in receipts}
+    days: dict[str, dict[date, int]] = {}
+    for receipt, day, count in zip(*(counted.column(i).to_pylist() for i in range(3)), strict=True):
+        if receipt not in known:
+            raise WarehouseError(f"{table.name}: rows name receipt {receipt}, which is not part of the batch.")
+        days.setdefault(receipt, {})[day] = count
+    return days
+
+
+def key_bounds(table: Table, staged: Staged, dialect: Dialect, columns: Sequence[str]) -> Bounds:
+    """Constants around the staged rows: their days, and the extent of each key column that a store can prune by.
+
+    Only columns that hold a value in every staged row bound anything; a column with a fallback does not.
+    """
+    kinds = dict(table.columns)
+    fallbacks = dict(table.key_fallback)
+    found: list[tuple[str, str, str]] = []
+    for name in columns:
+        if kinds[name] not in ("instant", "integer", "date") or name in fallbacks or name == "_partition_day":
+            continue
+        column = staged.rows.column(name)
+        if column.null_count == 0:
+            extent = pc.min_max(column).as_py()
+            found.append((name, _literal(dialect, extent["min"]), _literal(dialect, extent["max"])))
+    return Bounds(staged.days, tuple(found))
+
+
+def _literal(dialect: Dialect, value: datetime | date | int) -> str:
+    if isinstance(value, datetime):
+        return dialect.instant(value.replace(tzinfo=UTC))
+    if isinstance(value, date):
+        return dialect.day(value)
+    return str(value)
+
+
+def complete(
+    receipts: Sequence[Receipt], staged: Staged, tallies: Mapping[str, Tally], now: datetime
+) -> tuple[Receipt, ...]:
+    """The batch's receipts with exact counts, final status, stored column names and the moment of recording."""
+    return tuple(_complete(receipt, staged, tallies.get(receipt.receipt_id, Tally()), now) for receipt in receipts)
+
+
+def _complete(receipt: Receipt, staged: Staged, tally: Tally, now: datetime) -> Receipt:
+    rows = staged.receipt_rows.get(receipt.receipt_id, 0)
+    counts: Counts = replace(
+        receipt.counts,
+        inserted=tally.inserted,
+        updated=tally.updated,
+        late=tally.late,
+        unchanged=rows - tally.inserted - tally.updated - tally.late - tally.duplicate,
+        duplicate=receipt.counts.duplicate + tally.duplicate,
+        withdrawn=tally.withdrawn,
+    )
+    status = receipt.status
+    if status in ("written", "unchanged"):
+        status = "written" if tally.changed else "unchanged"
+    columns = tuple(staged.renamed.get(name, name) for name in receipt.new_columns)
+    return replace(receipt, counts=counts, status=status, new_columns=columns, recorded_utc=now)
+
+
+def key_text(table: Table) -> str:
+    """The natural key as the store remembers it, to notice when the catalogue changes it."""
+    fallbacks = dict(table.key_fallback)
+    return json.dumps([f"{name}|{fallbacks[name]}" if name in fallbacks else name for name in table.natural_key])
