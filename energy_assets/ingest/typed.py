@@ -291,10 +291,9 @@ class _Reading:
             f"CREATE OR REPLACE TEMP TABLE wire AS SELECT row_number() OVER () - 1 AS {ROW}, json::VARCHAR AS {RAW}, "
             f"{', '.join(parts)} FROM {self._objects()}"
         )
-        self._db.execute(
-            f"CREATE OR REPLACE TEMP TABLE typed AS "
-            f"SELECT {self._typed_columns([f.name for f in self._extra])}, {ROW}, {RAW}, {self._reason(careful=True)} AS {REASON} FROM wire"
-        )
+        columns = self._typed_columns([f.name for f in self._extra])
+        reason = f"{self._reason(careful=True)} AS {REASON}"
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {columns}, {ROW}, {RAW}, {reason} FROM wire")
         self._db.execute("DROP TABLE wire")
 
     def _typed_columns(self, extra: Sequence[str]) -> str:

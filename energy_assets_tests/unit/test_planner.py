@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -90,7 +91,7 @@ def test_windows_tile_the_days_without_gap_or_overlap(query: Query, first: date,
         mine = [w for w in result.windows if w.branch == branch]
         assert mine[0].from_utc == calendar.day_start_utc(first)
         assert mine[-1].to_utc == calendar.day_bounds_utc(last)[1]
-        assert all(a.to_utc == b.from_utc for a, b in zip(mine, mine[1:], strict=False))
+        assert all(a.to_utc == b.from_utc for a, b in pairwise(mine))
         assert all(w.to_utc - w.from_utc <= length(dataset) for w in mine)
 
 
@@ -177,7 +178,7 @@ def test_an_unexplained_empty_answer_does_not_cover_is_asked_again_less_and_less
             asks.append(now)
             empty = [Seen(window, None, now)]
         now += timedelta(minutes=15)
-    gaps = [b - a for a, b in zip(asks, asks[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(asks)]
     assert len(asks) > 3
     assert gaps == sorted(gaps)
     assert asks[-1] - window.to_utc < 2 * SUSPECT_GIVE_UP + timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""From JSON text to typed rows: every record ends in rows, boundary, duplicates or quarantine, and never in two of them."""
+"""From JSON text to typed rows: every record ends in exactly one of rows, boundary, duplicates and quarantine."""
 
 from __future__ import annotations
 
