@@ -42,7 +42,7 @@ WHOLE_DAY = 50
 PHYSICAL_BEGINS = date(2016, 1, 1)
 TRANSPARENCY_BEGINS = date(2023, 5, 1)
 
-UNSURE_BEGIN = "The first day with data; the one given is the earliest that is possible."
+UNSURE_BEGIN = "The first day with data (the earliest possible is given)."
 
 BY_ELEXON_UNIT = (("bmUnit", "nationalGridBmUnit"),)
 """Settlement sets are keyed by Elexon's id: many supplier units have no other."""

@@ -70,7 +70,8 @@ BMUNITS = _register(
         "workingDayCreditAssessmentExportCapability nonWorkingDayCreditAssessmentExportCapability "
         "creditQualifyingStatus demandInProductionFlag gspGroupId gspGroupName interconnectorId"
     ),
-    key="nationalGridBmUnit elexonBmUnit",
+    # eic too: one unit stands twice, with two of them.
+    key="nationalGridBmUnit elexonBmUnit eic",
     profiles=("core", "battery", "trading", "settlement"),
     proof="recorded",
     rows_per_day=3100,
