@@ -1,7 +1,7 @@
 """Long ranges in bounded pieces: what they would cost, and how they are worked off.
 
-Everything that is fetched goes through ``refresh``; here are only the cut into pieces, the estimate, the lane that one backfill
-at a time holds, and the memory of when a refetch was launched. Nothing here prints.
+Everything that is fetched goes through ``refresh``; here are only the cut into pieces, the estimate, the lane that one
+backfill at a time holds, and the memory of when a refetch was launched. Nothing here prints.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from energy_assets.ingest.planner import fetch_interval, plan
 from energy_assets.ingest.refresh import CHUNK_DAYS, Engine, OnOutcome, OnProgress, merged, refresh
 
 PIECE_DAYS = 92
-"""Settlement days of one piece: a quarter. Long enough that the cut costs nothing, short enough that progress is told and a
-provider that is gone is noticed before years have been asked for in vain."""
+"""Settlement days of one piece: a quarter. Long enough that the cut costs nothing, short enough that progress is told
+and a provider that is gone is noticed before years have been asked for in vain."""
 
 REFETCH_RESUMES_FOR = timedelta(days=7)
-"""How long an interrupted refetch may be taken up again: what it fetched before is then not asked for a second time. After
-longer than that the same command means the data of today, all of them."""
+"""How long an interrupted refetch may be taken up again: what it fetched before is then not asked for a second time.
+After longer than that the same command means the data of today, all of them."""
 
 UNKNOWN_ROWS_PER_DAY = 500
-"""Rows a day assumed of a dataset whose entry knows no number: between a daily forecast and a half-hourly one by fuel."""
+"""Rows a day assumed of a dataset whose entry knows no number: between a daily forecast and a half-hourly one by
+fuel."""
 
 NAME_BYTES = 4
 """JSON spends two quotes, a colon and a comma on every member besides its name and value."""
@@ -47,11 +48,12 @@ VALUE_BYTES: dict[FieldType, int] = {
     "instant": 22,
     "json": 400,
 }
-"""Bytes of a value in the provider's JSON, a guess per type: recorded rows of BOD, FUELINST and MID have 258, 184 and 160 bytes
-where this gives 277, 193 and 171."""
+"""Bytes of a value in the provider's JSON, a guess per type: recorded rows of BOD, FUELINST and MID have 258, 184 and
+160 bytes where this gives 277, 193 and 171."""
 
 BYTES_PER_SECOND = 8e6
-"""Decoded bytes that are fetched, typed and written in a second: a line of some 10 Mbit/s with gzip, or one core's work."""
+"""Decoded bytes that are fetched, typed and written in a second: a line of some 10 Mbit/s with gzip, or one core's
+work."""
 
 SECONDS_PER_REQUEST = 0.25
 """Answer time of a small window at the provider; requests in flight share it."""
@@ -91,7 +93,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One bounded part of a backfill: settlement days ``from_day`` to ``to_day``, both inclusive, as number ``index`` of ``count``."""
+    """Part ``index`` of ``count`` of a backfill: settlement days ``from_day`` to ``to_day``, both inclusive."""
 
     index: int
     count: int
@@ -114,10 +116,10 @@ def pieces(from_day: date, to_day: date, longest: int = PIECE_DAYS) -> tuple[Pie
 def impossible(dataset: Dataset, from_day: date, to_day: date, now: datetime) -> str | None:
     """Why nothing of these days can ever be asked for, or ``None``."""
     if to_day < dataset.begins:
-        return f"{dataset.code} begins on {dataset.begins:%Y-%m-%d}, after the days asked for"
+        return f"{dataset.code} (begins on {dataset.begins:%Y-%m-%d}, after the days asked for)"
     today = calendar.settlement_day(now)
     if dataset.query.unit == "snapshot" and not from_day <= today <= to_day:
-        return f"{dataset.code} is a register and can only be read for today, {today:%Y-%m-%d}"
+        return f"{dataset.code} (a register, which can only be read for today, {today:%Y-%m-%d})"
     return None
 
 
@@ -166,6 +168,11 @@ def seconds(estimates: Sequence[Estimate], per_second: float, concurrency: int) 
     return max(asking, sum(e.bytes for e in estimates) / BYTES_PER_SECOND)
 
 
+def window_seconds(item: Estimate) -> float:
+    """Roughly what one window of it takes, for weighing progress."""
+    return SECONDS_PER_REQUEST + item.bytes / max(len(item.windows), 1) / BYTES_PER_SECOND
+
+
 def row_bytes(dataset: Dataset) -> int:
     """Bytes of one row in the provider's JSON, by ``VALUE_BYTES``."""
     return sum(len(f.name) + NAME_BYTES + VALUE_BYTES[f.type] for f in dataset.fields if f.origin == "row")
@@ -181,9 +188,10 @@ def run(
     on_outcome: OnOutcome | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[Outcome]:
-    """Work off a range piece by piece; what receipts cover is not asked for again, so a killed one goes on where it was.
+    """Work off a range piece by piece.
 
-    Stops early when a whole piece brought nothing but failures: the provider is gone, and the rest would fail alike.
+    What receipts cover is not asked for again, so a killed backfill goes on where it was. Stops early when a whole piece
+    brought nothing but failures: the provider is gone, and the rest would fail alike.
 
     Returns:
         One outcome per dataset over all pieces that were worked on, in the order given.
@@ -248,19 +256,29 @@ class Launch:
         self.path.unlink(missing_ok=True)
 
 
+def refetch_since(home: Path, datasets: Sequence[Dataset], from_day: date, to_day: date, now: datetime) -> datetime:
+    """What ``launch`` would give, without remembering it."""
+    remembered = _launched(_launch_file(home, datasets, from_day, to_day))
+    return remembered if remembered is not None and now - remembered <= REFETCH_RESUMES_FOR else now
+
+
 def launch(home: Path, datasets: Sequence[Dataset], from_day: date, to_day: date, now: datetime) -> Launch:
     """The launch time of a refetch of exactly this: that of the interrupted one that it resumes, or now.
 
     Raises:
         SettingsError: The home is not writable.
     """
-    key = json.dumps([sorted(d.code for d in datasets), str(from_day), str(to_day)])
-    path = home / f"refetch-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
-    remembered = _launched(path)
-    if remembered is not None and now - remembered <= REFETCH_RESUMES_FOR:
-        return Launch(remembered, True, path)
+    path = _launch_file(home, datasets, from_day, to_day)
+    since = refetch_since(home, datasets, from_day, to_day, now)
+    if since != now:
+        return Launch(since, True, path)
     _write(path, {"launched_utc": now.isoformat(), "from": str(from_day), "to": str(to_day)})
     return Launch(now, False, path)
+
+
+def _launch_file(home: Path, datasets: Sequence[Dataset], from_day: date, to_day: date) -> Path:
+    key = json.dumps([sorted(d.code for d in datasets), str(from_day), str(to_day)])
+    return home / f"refetch-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
 
 
 def _launched(path: Path) -> datetime | None:

@@ -1,0 +1,249 @@
+"""``energy-assets backfill``: long ranges in bounded, resumable pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energy_assets.commands import console
+
+if TYPE_CHECKING:
+    from energy_assets.catalogue.model import Dataset
+    from energy_assets.ingest.backfill import Estimate, Piece
+    from energy_assets.ingest.model import Outcome, Policy
+    from energy_assets.ingest.refresh import Engine
+    from energy_assets.settings import Settings
+
+TODAY = "today"
+
+
+def _day_or_today(text: str) -> date:
+    if text == TODAY:
+        from energy_assets.calendar import settlement_day
+        from energy_assets.wiring import utc_now
+
+        return settlement_day(utc_now())
+    return console.day(text)
+
+
+def backfill(
+    ctx: typer.Context,
+    selection: console.Selection,
+    from_day: Annotated[
+        date,
+        typer.Option("--from", metavar="DAY", parser=_day_or_today, help="First settlement day, as 2026-07-15."),
+    ],
+    to_day: Annotated[
+        date,
+        typer.Option("--to", metavar="DAY", parser=_day_or_today, help="Last settlement day, included; or `today`."),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked for, and how long.")] = False,
+    refetch: Annotated[bool, typer.Option("--refetch", help="Ask again for what is already covered.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Estimate or outcomes as JSON on standard output.")] = False,
+) -> None:
+    """Fill a range of past days, oldest first, in pieces of at most 92 days.
+
+    What is covered is not asked for again, so an interrupted backfill goes on where it was when it is started again;
+    one with --refetch goes on too, for a week. One backfill runs at a time; live refreshes go on beside it.
+    """
+    from energy_assets.commands.refresh import refuse_impossible
+    from energy_assets.ingest import backfill as domain
+    from energy_assets.ingest.model import Policy
+    from energy_assets.wiring import open_engine
+
+    console.check_range(from_day, to_day)
+    settings = console.prepare(ctx)
+    datasets = console.chosen(selection)
+    engine = open_engine(settings)
+    refuse_impossible(datasets, from_day, to_day, engine)
+    now = engine.clock()
+    if dry_run:
+        since = domain.refetch_since(settings.home, datasets, from_day, to_day, now) if refetch else None
+        _show_estimate(_estimate(datasets, from_day, to_day, engine, since), settings, as_json)
+        return
+    with domain.lane(settings.home, f"{selection} from {from_day} to {to_day}", now):
+        launch = domain.launch(settings.home, datasets, from_day, to_day, now) if refetch else None
+        if launch is not None and launch.resumed:
+            console.stderr().print(f"Going on with the refetch launched at {launch.at:%Y-%m-%d %H:%MZ}.")
+        policy = Policy(launch.at if launch else None, run_id=f"backfill-{now:%Y%m%dT%H%M%SZ}")
+        estimates = _estimate(datasets, from_day, to_day, engine, policy.refetch_since)
+        outcomes = _work(estimates, from_day, to_day, policy, engine)
+        failed = any(o.status == "failed" for o in outcomes)
+        if launch is not None and not failed:
+            launch.finish()
+    _show_outcomes(estimates, outcomes, as_json)
+    if failed:
+        raise typer.Exit(console.FAILED)
+
+
+def _estimate(
+    datasets: Sequence[Dataset], from_day: date, to_day: date, engine: Engine, since: datetime | None
+) -> list[Estimate]:
+    from energy_assets.ingest.backfill import estimate
+
+    with console.progress_of("reading receipts and planning"):
+        return estimate(datasets, from_day, to_day, engine, since)
+
+
+def _work(estimates: Sequence[Estimate], from_day: date, to_day: date, policy: Policy, engine: Engine) -> list[Outcome]:
+    """Run the pieces with a live line: days, windows, rows, requests, time left."""
+    from energy_assets.ingest.backfill import run
+
+    with console.progress_of("starting") as show:
+        tally = _Tally(estimates, show)
+        return run(
+            [e.dataset for e in estimates],
+            from_day,
+            to_day,
+            policy,
+            engine,
+            on_piece=tally.piece,
+            on_outcome=tally.outcome,
+            on_progress=tally.progress,
+        )
+
+
+class _Tally:
+    """What has been worked off so far, each window weighed by the time it is expected to take.
+
+    A planned chunk's windows are counted as they finish, and once more exactly when its outcome comes.
+    """
+
+    def __init__(self, estimates: Sequence[Estimate], show: Callable[[str, float, float | None], None]) -> None:
+        from energy_assets.ingest.backfill import window_seconds
+
+        self._show = show
+        self._weight = {e.dataset.code: window_seconds(e) for e in estimates}
+        self._planned = sum(len(e.windows) for e in estimates)
+        self._total = sum(len(e.windows) * self._weight[e.dataset.code] for e in estimates)
+        self._finished: dict[str, int] = {}
+        self._running: dict[str, int] = {}
+        self._rows = self._requests = 0
+        self._where = ""
+
+    def piece(self, piece: Piece) -> None:
+        """A piece begins."""
+        self._where = f"{piece.from_day} to {piece.to_day} ({piece.index}/{piece.count})"
+        self._tell()
+
+    def progress(self, code: str, done: int, planned: int) -> None:
+        """Windows of a dataset are done in the chunk that is being worked on."""
+        self._running[code] = done
+        self._tell()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """A dataset's chunk is done."""
+        self._running.pop(outcome.dataset, None)
+        self._finished[outcome.dataset] = self._finished.get(outcome.dataset, 0) + outcome.windows
+        self._rows += outcome.counts.fetched
+        self._requests += outcome.requests
+        self._tell()
+
+    def _tell(self) -> None:
+        codes = {*self._finished, *self._running}
+        windows = {code: self._finished.get(code, 0) + self._running.get(code, 0) for code in codes}
+        done = sum(number * self._weight.get(code, 0.0) for code, number in windows.items())
+        text = (
+            f"{self._where}: {sum(windows.values()):,}/{self._planned:,} windows, {self._rows:,} rows, "
+            f"{self._requests:,} requests"
+        )
+        self._show(text, min(done, self._total), self._total or None)
+
+
+def _show_estimate(estimates: Sequence[Estimate], settings: Settings, as_json: bool) -> None:
+    from energy_assets.ingest.backfill import seconds
+
+    time = seconds(estimates, settings.elexon_requests_per_second, settings.elexon_concurrency)
+    if as_json:
+        console.write_json(_estimate_json(estimates, time))
+        return
+    out = console.stdout()
+    asked = [e for e in estimates if e.windows]
+    if asked:
+        table = console.new_table(
+            "dataset", ">requests", ">days", ">about rows", ">about size", "first window from (UTC)"
+        )
+        for e in asked:
+            mark = "" if e.known else " ?"
+            rows, size = f"{_rough(e.rows):,}{mark}", f"{console.size(e.bytes)}{mark}"
+            first = f"{e.windows[0].from_utc:%Y-%m-%d %H:%M}"
+            table.add_row(e.dataset.name, console.count(len(e.windows)), console.count(e.days), rows, size, first)
+        out.print(table)
+        out.print()
+    for line in _estimate_lines(estimates, time):
+        out.print(line, soft_wrap=True)
+
+
+def _estimate_lines(estimates: Sequence[Estimate], time: float) -> list[str]:
+    asked = [e for e in estimates if e.windows]
+    skipped = [e for e in estimates if e.skipped]
+    idle = len(estimates) - len(asked) - len(skipped)
+    requests, rows, size = (
+        sum(len(e.windows) for e in asked),
+        sum(e.rows for e in asked),
+        sum(e.bytes for e in asked),
+    )
+    if not asked:
+        lines = ["Nothing is to be asked for: everything in these days is covered or not due."]
+    else:
+        lines = [
+            f"{console.plural(len(asked), 'dataset')}, {console.plural(requests, 'request')}, about "
+            f"{_rough(rows):,} rows, {console.size(size)} of JSON, {console.duration(time)}. Nothing was asked for yet."
+        ]
+    if any(not e.known for e in asked):
+        lines.append("?: the entry does not know how many rows a day has, so this is a guess.")
+    if idle:
+        lines.append(f"{console.plural(idle, 'dataset')} covered or not due.")
+    return [*lines, *_skipped_lines(skipped)]
+
+
+def _skipped_lines(skipped: Sequence[Estimate]) -> list[str]:
+    """One line per reason."""
+    by_reason: dict[str, list[Dataset]] = {}
+    for e in skipped:
+        by_reason.setdefault(e.reason.removeprefix(f"{e.dataset.code} "), []).append(e.dataset)
+    return [f"Skipped: {console.names(which)} {reason}." for reason, which in by_reason.items()]
+
+
+def _estimate_json(estimates: Sequence[Estimate], time: float) -> dict[str, object]:
+    return {
+        "requests": sum(len(e.windows) for e in estimates),
+        "rows_estimate": sum(e.rows for e in estimates),
+        "bytes_estimate": sum(e.bytes for e in estimates),
+        "seconds_estimate": round(time, 1),
+        "datasets": [
+            {
+                "dataset": e.dataset.name,
+                "requests": len(e.windows),
+                "rows_estimate": e.rows,
+                "bytes_estimate": e.bytes,
+                "rows_per_day_known": e.known,
+                "skipped": e.skipped,
+                "reason": e.reason,
+                "windows": [{"from_utc": w.from_utc, "to_utc": w.to_utc, "branch": w.branch_text} for w in e.windows],
+            }
+            for e in estimates
+        ],
+    }
+
+
+def _show_outcomes(estimates: Sequence[Estimate], outcomes: Sequence[Outcome], as_json: bool) -> None:
+    from energy_assets.commands.outcomes import outcome_json, show_outcomes
+
+    datasets = [e.dataset for e in estimates]
+    if as_json:
+        console.write_json([outcome_json(o, d) for o, d in zip(outcomes, datasets, strict=True)])
+        return
+    out = console.stdout()
+    show_outcomes(out, datasets, outcomes)
+    for line in _skipped_lines([e for e in estimates if e.skipped]):
+        out.print(line, soft_wrap=True)
+
+
+def _rough(number: int) -> int:
+    """Two significant digits: an estimate must not look like a count."""
+    digits = max(0, len(str(number)) - 2)
+    return round(number, -digits)

@@ -1,0 +1,245 @@
+"""``energy-assets demo``: a first look. Real data where Elexon answers, a local stand-in's otherwise."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energy_assets.commands import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from energy_assets.catalogue.model import Dataset, Proof
+    from energy_assets.ingest.model import Outcome
+    from energy_assets.ingest.refresh import Engine
+    from energy_assets.settings import Settings
+
+SANDBOX_AGE_DAYS = 28
+"""How long ago the sandbox's day is: four weeks, so that every dataset has published it, the first settlement run
+included, on any day that the demo is run, holidays or not."""
+
+REAL_SELECTION = "profile:core"
+SANDBOX_SELECTION = "all"
+
+PROOFS: dict[Proof, str] = {
+    "recorded": "bodies of the real API were seen",
+    "specified": "as Elexon's specification says",
+    "inferred": "from public code, in no specification",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Demo:
+    """What is shown: these datasets for this day, registers for today."""
+
+    settings: Settings
+    engine: Engine
+    datasets: tuple[Dataset, ...]
+    day: date
+    today: date
+    real: bool
+
+    @property
+    def parts(self) -> Iterator[tuple[tuple[Dataset, ...], date]]:
+        """Datasets with the day that they can be read for."""
+        dated = tuple(d for d in self.datasets if d.query.unit != "snapshot")
+        registers = tuple(d for d in self.datasets if d.query.unit == "snapshot")
+        yield dated, self.day
+        yield registers, self.today
+
+
+def demo(
+    ctx: typer.Context,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use the sandbox even where Elexon can be reached.")
+    ] = False,
+) -> None:
+    """Load one day and look at it: yesterday's core data from Elexon, or every dataset from the sandbox.
+
+    Loads the day, shows what the warehouse then holds and how far each catalogue entry is proved, and loads it once
+    more to show that nothing changes. Sandbox rows go to a warehouse of their own and are labelled SANDBOX.
+    """
+    begun = time.monotonic()
+    settings = console.prepare(ctx)
+    out = console.stdout()
+    reason = _why_not_real(settings, offline)
+    if reason is None:
+        _run(out, _real(settings), begun)
+        return
+    out.print(
+        f"{reason} The demo uses the sandbox: made-up data from this machine, in the right shape.", soft_wrap=True
+    )
+    with _sandbox(settings) as demo_settings:
+        _run(out, _synthetic(demo_settings), begun)
+
+
+def _why_not_real(settings: Settings, offline: bool) -> str | None:
+    """Why Elexon is not asked, or ``None``."""
+    from energy_assets.tracking.verify import unreachable
+
+    if offline:
+        return "Offline, as asked."
+    if settings.warehouse != "duckdb":
+        return f"The demo leaves the {settings.warehouse} warehouse alone."
+    with console.progress_of("looking for Elexon"):
+        reason = unreachable(settings)
+    return None if reason is None else f"Elexon cannot be reached from here ({reason.removesuffix('.')})."
+
+
+def _real(settings: Settings) -> _Demo:
+    from energy_assets.calendar import settlement_day
+    from energy_assets.wiring import open_engine
+
+    engine = open_engine(settings)
+    today = settlement_day(engine.clock())
+    return _Demo(settings, engine, console.chosen(REAL_SELECTION), today - timedelta(days=1), today, real=True)
+
+
+def _synthetic(settings: Settings) -> _Demo:
+    from energy_assets.calendar import settlement_day
+    from energy_assets.wiring import open_engine
+
+    engine = open_engine(settings)
+    today = settlement_day(engine.clock())
+    day = today - timedelta(days=SANDBOX_AGE_DAYS)
+    return _Demo(settings, engine, console.chosen(SANDBOX_SELECTION), day, today, real=False)
+
+
+@contextmanager
+def _sandbox(settings: Settings) -> Iterator[Settings]:
+    """Settings that lead to a sandbox, which runs while the context lasts, and to a home below the user's."""
+    from energy_assets.sandbox.elexon import ElexonSandbox
+    from energy_assets.sandbox.server import running
+    from energy_assets.settings import load_settings
+
+    home = settings.home / "demo"
+    with running(ElexonSandbox()) as url:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("BMRS_API_KEY_")}
+        demo_settings = load_settings(
+            own
+            | {
+                "ENERGY_ASSETS_HOME": str(home),
+                "ENERGY_ASSETS_WAREHOUSE": "duckdb",
+                "ENERGY_ASSETS_DUCKDB_PATH": str(home / "energy.duckdb"),
+                "ENERGY_ASSETS_ELEXON_URL": url,
+            }
+        )
+        console.set_up_logging(demo_settings, shown=False)
+        yield demo_settings
+
+
+def _run(out: Console, demo: _Demo, begun: float) -> None:
+    from energy_assets.commands.outcomes import show_failures, summary
+
+    source = "Elexon" if demo.real else "the sandbox"
+    out.print(f"Loading {demo.day} ({console.plural(len(demo.datasets), 'dataset')}) from {source} into "
+              f"{demo.settings.duckdb_path}", soft_wrap=True)  # fmt: skip
+    started = time.monotonic()
+    first = _load(demo, again=False)
+    loaded = time.monotonic() - started
+    out.print(summary(first), soft_wrap=True)
+    show_failures(out, first)
+    _show_status(out, demo)
+    _show_proof(out, demo.datasets)
+    out.print()
+    started = time.monotonic()
+    second = _load(demo, again=True)
+    again = time.monotonic() - started
+    unchanged = _show_second(out, demo, second)
+    out.print(
+        f"First run {loaded:.1f} s, second {again:.1f} s, everything {time.monotonic() - begun:.1f} s.", soft_wrap=True
+    )
+    _show_next(out, demo)
+    if not unchanged or any(o.status == "failed" for o in (*first, *second)):
+        raise typer.Exit(console.FAILED)
+
+
+def _load(demo: _Demo, *, again: bool) -> list[Outcome]:
+    """One refresh of the day; with ``again`` everything is asked for once more."""
+    from energy_assets.commands.refresh import refresh_with_progress
+    from energy_assets.ingest.model import Policy
+
+    now = demo.engine.clock()
+    policy = Policy(refetch_since=now if again else None, run_id=f"demo-{now:%Y%m%dT%H%M%SZ}")
+    outcomes: list[Outcome] = []
+    for datasets, day in demo.parts:
+        outcomes += refresh_with_progress(datasets, day, day, policy, demo.engine)
+    return outcomes
+
+
+def _show_status(out: Console, demo: _Demo) -> None:
+    from energy_assets.commands.status import show_status
+    from energy_assets.tracking.status import evaluate_days
+
+    now = demo.engine.clock()
+    reports = []
+    for datasets, day in demo.parts:
+        reports += evaluate_days(datasets, demo.engine.warehouse, now, day, day, rows_day=day)
+    out.print()
+    out.print(f"What the warehouse holds of {demo.day} (registers: of today)", style="bold")
+    show_status(out, reports, now, rows_of="rows")
+
+
+def _show_proof(out: Console, datasets: Sequence[Dataset]) -> None:
+    table = console.new_table("proof", ">entries", "datasets")
+    for proof, meaning in PROOFS.items():
+        codes = [d.code for d in datasets if d.proof == proof]
+        if codes:
+            table.add_row(proof, console.count(len(codes)), f"{meaning}: {' '.join(codes)}")
+    out.print()
+    out.print("How far each catalogue entry is proved", style="bold")
+    out.print(table)
+
+
+def _show_second(out: Console, demo: _Demo, second: Sequence[Outcome]) -> bool:
+    """Say what the second run changed; ``True`` when that is nothing or, with real data, the provider's doing."""
+    inserted, updated = sum(o.counts.inserted for o in second), sum(o.counts.updated for o in second)
+    rows = sum(o.counts.fetched for o in second)
+    out.print(
+        f"The same day fetched a second time: {console.plural(rows, 'row')}, {inserted} inserted, {updated} updated.",
+        style="bold",
+        soft_wrap=True,
+    )
+    if not inserted and not updated:
+        return True
+    changed = ", ".join(o.dataset for o in second if o.counts.inserted or o.counts.updated)
+    if demo.real:
+        out.print(f"Elexon published something in between: {changed}.", soft_wrap=True)
+        return True
+    console.tell_error(f"the same data changed the warehouse a second time ({changed}); please report this")
+    return False
+
+
+def _show_next(out: Console, demo: _Demo) -> None:
+    home = "" if demo.real else f"ENERGY_ASSETS_HOME={_relative(demo.settings)} "
+    day = demo.day
+    lines = (
+        (
+            "look at the data",
+            f'{home}python -c \'from energy_assets import read; print(read("bmrs/fuelhh", "{day}", "{day}"))\'',
+        ),
+        ("ask again how it stands", f"{home}energy-assets status"),
+        ("what there is", "energy-assets catalogue"),
+        ("keep real data current", "make run, then http://localhost:3000"),
+        ("read on", "README.md and docs/"),
+    )
+    out.print()
+    out.print("Where to look next (commands are in .venv/bin)", style="bold")
+    for what, how in lines:
+        out.print(f"  {what + ':':26}{how}", soft_wrap=True)
+
+
+def _relative(settings: Settings) -> str:
+    """The home as it is shortest to type from here."""
+    from pathlib import Path
+
+    here = Path.cwd()
+    return str(settings.home.relative_to(here)) if settings.home.is_relative_to(here) else str(settings.home)

@@ -1,0 +1,154 @@
+"""How the outcomes of a refresh are shown: a table of what changed, a line for the rest, a sentence per failure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.text import Text
+
+from energy_assets.catalogue.model import Dataset
+from energy_assets.commands.console import count, new_table, plural
+from energy_assets.ingest.model import Outcome, OutcomeStatus
+
+SHOW_ALL_UP_TO = 12
+"""Selections of up to this many datasets are listed whole; longer ones only where there is something to tell."""
+
+ALIKE_FROM = 3
+"""Failures with the same cause are told as one line from this many on."""
+
+WORDS: dict[OutcomeStatus, tuple[str, str]] = {
+    "written": ("written", "green"),
+    "unchanged": ("unchanged", ""),
+    "silent": ("nothing new", ""),
+    "not_due": ("not due", "dim"),
+    "before_begin": ("skipped", "dim"),
+    "suspect": ("empty?", "yellow"),
+    "failed": ("failed", "red"),
+}
+
+_URL = re.compile(r"(https?://[^/\s;,]+)[^\s;]*")
+_TRIED = re.compile(r"; tried [^;.]*?(?: in [\d.]+ s)?(?=[;.]|$)")
+_DIGITS = re.compile(r"\d+")
+
+
+def show_outcomes(console: Console, datasets: Sequence[Dataset], outcomes: Sequence[Outcome]) -> None:
+    """Table, summary and failures of one refresh."""
+    by_code = {d.code: d for d in datasets}
+    telling = [o for o in outcomes if len(outcomes) <= SHOW_ALL_UP_TO or o.status in ("written", "suspect", "failed")]
+    alike = common_failure([o for o in outcomes if o.status == "failed"])
+    if alike is not None:
+        telling = [o for o in telling if o.status != "failed"]
+    if telling:
+        table = new_table("dataset", "outcome", ">requests", ">rows", ">new", ">changed", ">same", ">aside")
+        for outcome in telling:
+            word, style = WORDS[outcome.status]
+            counts = outcome.counts
+            table.add_row(
+                by_code[outcome.dataset].name,
+                Text(word, style=style),
+                count(outcome.requests),
+                count(counts.fetched),
+                count(counts.inserted),
+                count(counts.updated + counts.withdrawn),
+                count(counts.unchanged),
+                count(counts.quarantined),
+            )
+        console.print(table)
+        console.print()
+    console.print(summary(outcomes))
+    for line in remarks(outcomes):
+        console.print(f"  {line}")
+    show_failures(console, outcomes)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """One line: datasets by outcome, rows and requests."""
+    tally = Counter(o.status for o in outcomes)
+    parts = [f"{tally[status]} {word}" for status, (word, _) in WORDS.items() if tally[status]]
+    rows, requests = sum(o.counts.fetched for o in outcomes), sum(o.requests for o in outcomes)
+    inserted, updated = sum(o.counts.inserted for o in outcomes), sum(o.counts.updated for o in outcomes)
+    return (
+        f"{plural(len(outcomes), 'dataset')}: {', '.join(parts)}. {plural(rows, 'row')} in "
+        f"{plural(requests, 'request')}: {inserted:,} inserted, {updated:,} updated."
+    )
+
+
+def remarks(outcomes: Sequence[Outcome]) -> list[str]:
+    """What is worth a look without being a failure."""
+    lines = []
+    idle = [o.reason for o in outcomes if o.status in ("not_due", "before_begin") and o.reason]
+    if len(idle) <= ALIKE_FROM:
+        lines += idle
+    for outcome in outcomes:
+        if outcome.status == "suspect" or outcome.suspect:
+            lines.append(
+                f"{outcome.dataset}: {plural(len(outcome.suspect), 'window')} came back empty although data were due"
+            )
+        if outcome.counts.quarantined:
+            lines.append(f"{outcome.dataset}: {plural(outcome.counts.quarantined, 'row')} set aside in _quarantine")
+        if outcome.new_columns:
+            lines.append(f"{outcome.dataset}: new columns kept as text: {', '.join(outcome.new_columns)}")
+    return lines
+
+
+def show_failures(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """One sentence per failed dataset; one line for all where they failed alike."""
+    failed = [o for o in outcomes if o.status == "failed"]
+    if not failed:
+        return
+    console.print()
+    alike = common_failure(failed)
+    if alike is not None:
+        which = "All" if len(failed) == len(outcomes) else "These"
+        console.print(
+            Text(f"{which} {len(failed)} datasets failed for one reason: {alike}", style="red"), soft_wrap=True
+        )
+        if which == "These":
+            console.print(f"  {', '.join(o.dataset for o in failed)}")
+        return
+    console.print(f"{plural(len(failed), 'dataset')} failed:")
+    for outcome in failed:
+        more = len(outcome.failures) - 1
+        extra = f" (and {plural(more, 'window')} more)" if more > 0 else ""
+        console.print(Text(f"  {_named(outcome)}{extra}", style="red"), soft_wrap=True)
+
+
+def common_failure(failed: Sequence[Outcome]) -> str | None:
+    """The one cause of several failures, without what differs between them (window, path, tries), or ``None``."""
+    if len(failed) < ALIKE_FROM:
+        return None
+    causes = {_DIGITS.sub("#", cause(o.reason, o.dataset)): cause(o.reason, o.dataset) for o in failed}
+    return next(iter(causes.values())) if len(causes) == 1 else None
+
+
+def cause(reason: str, dataset: str) -> str:
+    """A failure's sentence without dataset, window, path and number of tries."""
+    text = _TRIED.sub("", _URL.sub(r"\1", reason))
+    head, separator, tail = text.partition(": ")
+    return tail if separator and head.startswith(dataset) else text
+
+
+def outcome_json(outcome: Outcome, dataset: Dataset) -> dict[str, object]:
+    """An outcome for scripts."""
+    return {
+        "dataset": dataset.name,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        **asdict(outcome.counts),
+        "windows": outcome.windows,
+        "requests": outcome.requests,
+        "bytes": outcome.bytes,
+        "failures": list(outcome.failures),
+        "suspect_windows": len(outcome.suspect),
+        "new_columns": list(outcome.new_columns),
+        "missing_columns": list(outcome.missing_columns),
+        "days": list(outcome.days),
+    }
+
+
+def _named(outcome: Outcome) -> str:
+    return outcome.reason if outcome.reason.startswith(outcome.dataset) else f"{outcome.dataset}: {outcome.reason}"
