@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import pyarrow as pa
@@ -36,6 +37,10 @@ CHECKPOINT_THRESHOLD = "64MB"
 
 MAX_THREADS = 4
 """More threads make one merge no faster and take memory each."""
+
+
+_Newest = tuple[datetime | None, str | None, datetime | None, str]
+"""Of a table: its last success, and the newest receipt's status, time and reason."""
 
 
 def _utc_now() -> datetime:
@@ -80,7 +85,6 @@ class DuckDBWarehouse:
             "autoinstall_known_extensions": "false",
         }
         self._holder = locking.holder_of(self._path, settings, wait_seconds)
-        self._known: tuple[int, Known] | None = None
 
     @property
     def path(self) -> Path:
@@ -92,9 +96,13 @@ class DuckDBWarehouse:
         """Schema of all tables."""
         return self._schema
 
-    def session(self) -> AbstractContextManager[None]:
-        """Keep the file open between calls, within the limits of ``locking``; re-entrant and for all threads."""
-        return self._holder.session()
+    def session(self, *, write: bool = True) -> AbstractContextManager[None]:
+        """Keep the file open between calls, within the limits of ``locking``; re-entrant and for all threads.
+
+        Args:
+            write: Whether the calls will write; ``False`` lets other processes read meanwhile.
+        """
+        return self._holder.session(write=write)
 
     def close(self) -> None:
         """Give the file up; a later call opens it again."""
@@ -114,14 +122,15 @@ class DuckDBWarehouse:
                 raise self._refused(what, error) from error
 
     def _transaction(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known]]:
+        draft = self._look(cursor).draft()
         cursor.execute("BEGIN TRANSACTION")
         try:
-            yield cursor, self._look(cursor)
+            yield cursor, draft
             cursor.execute("COMMIT")
         except BaseException:
-            self._known = None
             self._rollback(cursor)
             raise
+        self._holder.facts[self._schema] = draft
 
     @staticmethod
     def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -142,9 +151,9 @@ class DuckDBWarehouse:
         return WarehouseError(f"{what} failed ({locking.first_line(error)}): {remedy}.")
 
     def _migrate(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        if self._known is not None and self._known[0] == self._holder.generation:
+        """Bring the service tables to this version, once per opening of the file."""
+        if self._schema in self._holder.facts:
             return
-        self._known = None
         steps = service.pending(self._version(cursor), service.MIGRATIONS, str(self._path))
         if not steps:
             return
@@ -175,9 +184,10 @@ class DuckDBWarehouse:
         return DUCKDB.qualified(self._schema, table)
 
     def _look(self, cursor: duckdb.DuckDBPyConnection) -> Known:
-        if self._known is None or self._known[0] != self._holder.generation:
-            self._known = (self._holder.generation, look(cursor, self._schema))
-        return self._known[1]
+        known = self._holder.facts.get(self._schema)
+        if not isinstance(known, Known):
+            known = self._holder.facts[self._schema] = look(cursor, self._schema)
+        return known
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known] | None]:
@@ -187,19 +197,26 @@ class DuckDBWarehouse:
             return
         try:
             with self._holder.use(write=False) as cursor:
-                version = self._version(cursor)
-                current = version and not service.pending(version, service.MIGRATIONS, str(self._path))
-                if current:
-                    yield cursor, look(cursor, self._schema)
-            if not current:
-                yield from self._reading_outdated(version, what)
+                version = self._usable(cursor)
+                if version is True:
+                    yield cursor, self._look(cursor)
+            if version is False:
+                yield None
+            elif version is None:
+                yield from self._reading_outdated(what)
         except duckdb.Error as error:
             raise self._refused(what, error) from error
 
-    def _reading_outdated(self, version: int, what: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known] | None]:
+    def _usable(self, cursor: duckdb.DuckDBPyConnection) -> bool | None:
+        """Whether the service tables can be read as they are; ``None`` where they have to be migrated first."""
+        if self._schema in self._holder.facts:
+            return True
+        version = self._version(cursor)
         if not version:
-            yield None
-            return
+            return False
+        return None if service.pending(version, service.MIGRATIONS, str(self._path)) else True
+
+    def _reading_outdated(self, what: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known]]:
         with self._writing(what) as opened:
             yield opened
 
@@ -230,6 +247,23 @@ class DuckDBWarehouse:
             append(cursor, self._schema, service.RECEIPTS, service.as_rows(stamped, known.ids, {}))
             if quarantine is not None:
                 append_quarantine(cursor, self._schema, quarantine)
+
+    def claim(self, kind: Literal["provider", "sandbox"]) -> None:
+        """Say where this store's rows come from; the first word counts.
+
+        Raises:
+            WarehouseError: The store holds rows of the other kind.
+        """
+        with self._writing("Claiming the store") as (cursor, _):
+            origin = self._name(service.ORIGIN)
+            held = cursor.execute(f"SELECT kind FROM {origin}").fetchone()
+            if held is None:
+                cursor.execute(f"INSERT INTO {origin} VALUES (?, ?)", [kind, service.naive(self._clock())])
+            elif held[0] != kind:
+                raise WarehouseError(
+                    f"{self._path} holds {held[0]} data and the rows to write come from a {kind}: synthetic and real data "
+                    f"never mix, so use another ENERGY_ASSETS_HOME."
+                )
 
     # What is held.
 
@@ -472,35 +506,37 @@ class DuckDBWarehouse:
             receipts = self._newest_receipts(cursor)
             rows = self._newest_rows(cursor, [t.name for t in tables if t.name in known.layouts], today, event_columns)
             bad = self._quarantined(cursor)
-        return [
-            DatasetStatus(
-                t.name,
-                *self._success(receipts.get(t.name)),
-                *rows.get(t.name, (None, None, 0)),
-                *self._last(receipts.get(t.name)),
-                bad.get(t.dataset, 0),
-            )
-            for t in tables
-        ]
+        return [self._status_of(t, receipts.get(t.name), rows.get(t.name, (None, None, 0)), bad) for t in tables]
 
-    def _newest_receipts(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, tuple[object, ...]]:
+    def _newest_receipts(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, _Newest]:
+        covering = service.covering_statuses(DUCKDB)
         rows = cursor.execute(
-            f"SELECT R.table_name, max(CASE WHEN R.status IN ({service.covering_statuses(DUCKDB)}) THEN R.recorded_utc END), "
+            f"SELECT R.table_name, max(CASE WHEN R.status IN ({covering}) THEN R.recorded_utc END), "
             f"arg_max((R.status, R.recorded_utc, R.reason), (R.recorded_utc, R.receipt_id)) "
             f"FROM {self._name(service.RECEIPTS)} R JOIN _asked I ON R.table_name = I.table_name GROUP BY R.table_name"
         ).fetchall()
-        return {row[0]: (row[1], *row[2]) for row in rows}
+        return {table: (success, *newest) for table, success, newest in rows}
 
     @staticmethod
-    def _success(receipt: tuple[object, ...] | None) -> tuple[datetime | None]:
-        return (service.aware(receipt[0]) if receipt and isinstance(receipt[0], datetime) else None,)
-
-    @staticmethod
-    def _last(receipt: tuple[object, ...] | None) -> tuple[str | None, datetime | None, str]:
-        if receipt is None:
-            return None, None, ""
-        _, status, recorded, reason = receipt
-        return str(status), service.aware(recorded if isinstance(recorded, datetime) else None), str(reason)
+    def _status_of(
+        table: Table,
+        receipt: _Newest | None,
+        rows: tuple[date | None, datetime | None, int],
+        quarantined: Mapping[str, int],
+    ) -> DatasetStatus:
+        success, status, recorded, reason = receipt or (None, None, None, "")
+        newest_day, newest_utc, rows_today = rows
+        return DatasetStatus(
+            table=table.name,
+            last_success_utc=service.aware(success),
+            newest_day=newest_day,
+            newest_utc=newest_utc,
+            rows_today=rows_today,
+            last_status=status,
+            last_recorded_utc=service.aware(recorded),
+            last_reason=reason,
+            quarantined=quarantined.get(table.dataset, 0),
+        )
 
     def _newest_rows(
         self, cursor: duckdb.DuckDBPyConnection, names: Sequence[str], today: date, event_columns: Mapping[str, str]

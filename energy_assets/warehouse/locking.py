@@ -50,6 +50,9 @@ _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 class Holder:
     """This process's hold on one database file, shared by all its threads and warehouse objects.
 
+    ``turn`` is what a writing thread holds for its whole operation. ``facts`` is where warehouse objects keep what they
+    read of the file; it is emptied whenever the file is opened, because others may have changed it meanwhile.
+
     Args:
         path: The database file.
         settings: DuckDB settings of every connection; fixed for the process, because DuckDB shares one instance.
@@ -68,24 +71,32 @@ class Holder:
         self._gate: FileLock | None = None
         self._users = 0
         self._sessions = 0
+        self._writers = 0
         self._changing = False
         self._broken = False
         self._write_wanted = 0
         self._opened = 0.0
         self._idle_since = 0.0
         self._keeper: threading.Thread | None = None
-        self.generation = 0
+        self.facts: dict[str, object] = {}
 
     @contextmanager
-    def session(self) -> Iterator[None]:
-        """Keep the file open between operations, within the limits above; re-entrant."""
+    def session(self, *, write: bool) -> Iterator[None]:
+        """Keep the file open between operations, within the limits above; re-entrant.
+
+        Args:
+            write: Whether to open the file for writing from the start, so that no reading before the first writing has it
+                opened twice.
+        """
         with self._condition:
             self._sessions += 1
+            self._writers += write
         try:
             yield
         finally:
             with self._condition:
                 self._sessions -= 1
+                self._writers -= write
             self._close_if_unused()
 
     @contextmanager
@@ -127,7 +138,7 @@ class Holder:
                     self._changing = True
                     self._condition.release()
                     try:
-                        self._change(lambda: self._open(write))
+                        self._change(lambda: self._open(write or bool(self._writers)))
                     finally:
                         self._condition.acquire()
             finally:
@@ -226,7 +237,7 @@ class Holder:
             gate.release()
             gate = None
         self._gate, self._writable, self._opened = gate, write, time.monotonic()
-        self.generation += 1
+        self.facts = {}
 
     def _make_folder(self) -> None:
         try:

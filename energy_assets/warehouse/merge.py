@@ -57,6 +57,11 @@ class Known:
     definitions: dict[str, tuple[str, str]] = field(default_factory=dict)
     views: set[str] = field(default_factory=set)
 
+    def draft(self) -> Known:
+        """A copy that a transaction may change; what it changes becomes known when the transaction commits."""
+        layouts = {table: dict(columns) for table, columns in self.layouts.items()}
+        return Known(layouts, dict(self.ids), dict(self.definitions), set(self.views))
+
 
 def look(cursor: duckdb.DuckDBPyConnection, schema: str) -> Known:
     """Read tables, columns, identities and views of the schema, in a few passes over the file's own catalogue."""

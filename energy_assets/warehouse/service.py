@@ -22,6 +22,7 @@ RECEIPTS_LATEST = "_receipts_latest"
 QUARANTINE = "_quarantine"
 DAYS = "_days"
 TABLES = "_tables"
+ORIGIN = "_origin"
 
 COUNTED = ("fetched", "inserted", "updated", "unchanged", "duplicate", "boundary", "late", "quarantined", "withdrawn")
 """The counts of a receipt, each a column."""
@@ -85,6 +86,9 @@ TABLES_COLUMNS: tuple[tuple[str, StoredType], ...] = (
 )
 """Identity of each stored table, with the natural key it is merged by and a digest of its views and functions, so that a
 change of either in the catalogue is noticed; the newest row of a table counts."""
+
+ORIGIN_COLUMNS: tuple[tuple[str, StoredType], ...] = (("kind", "text"), ("claimed_utc", "instant"))
+"""Where the store's rows come from, ``provider`` or ``sandbox``; one row."""
 
 META_COLUMNS: tuple[tuple[str, StoredType], ...] = (("version", "integer"), ("applied_utc", "instant"))
 
@@ -236,10 +240,10 @@ def as_window(from_utc: datetime, to_utc: datetime, branch: str) -> Window:
 
 
 def as_seen(row: Sequence[object]) -> Seen:
-    """A row of the coverage query: window bounds, branch, newest covering and newest suspect request."""
-    from_utc, to_utc, branch, covered, suspect = row
+    """A row of the coverage query: window bounds, branch, newest covering and newest empty request."""
+    from_utc, to_utc, branch, covered, empty = row
     assert isinstance(from_utc, datetime) and isinstance(to_utc, datetime)  # noqa: S101 - types of the query's columns
-    return Seen(as_window(from_utc, to_utc, str(branch)), aware(_moment(covered)), aware(_moment(suspect)))
+    return Seen(as_window(from_utc, to_utc, str(branch)), aware(_moment(covered)), aware(_moment(empty)))
 
 
 def _moment(value: object) -> datetime | None:
@@ -255,7 +259,7 @@ def believed_receipts(
     to_utc: datetime,
     since: datetime | None,
 ) -> str:
-    """The coverage query: per table, window and branch the newest covering and the newest suspect request that is believed.
+    """The coverage query: per table, window and branch the newest covering and the newest empty request that is believed.
 
     Args:
         dialect: The store's spelling.
@@ -271,7 +275,7 @@ def believed_receipts(
     return (
         f"SELECT R.table_name, R.window_from_utc, R.window_to_utc, R.branch, "
         f"max(CASE WHEN R.status IN ({covering_statuses(dialect)}) THEN R.requested_utc END), "
-        f"max(CASE WHEN R.status = 'suspect' THEN R.requested_utc END) "
+        f"max(CASE WHEN R.status IN ('suspect', 'not_due') THEN R.requested_utc END) "
         f"FROM {dialect.qualified(schema, RECEIPTS)} R JOIN {identities} I ON R.table_name = I.table_name "
         f"WHERE R.window_from_utc < {dialect.instant(to_utc)} AND R.window_to_utc > {dialect.instant(from_utc)}{later} "
         f"AND (R.table_id = '' OR R.table_id = I.table_id) "
