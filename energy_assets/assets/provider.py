@@ -1,0 +1,172 @@
+"""All datasets of one provider as one step.
+
+One ``multi_asset`` per provider and not per group: the datasets of a run wait for the network together, through one
+client that keeps one rate limit, and write one after another into a store that has one writer. Steps per group would
+wait for each other. Groups are a property of the specs.
+
+Rows are written inside ``refresh`` and not by the IO manager: an error there would end the step and take the other
+datasets with it. The IO manager's key on the specs is how downstream assets read these tables.
+"""
+
+# Annotations are not postponed here: Dagster reads the configuration's type from the function as it stands.
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from energy_assets import calendar
+from energy_assets.assets import reporting
+from energy_assets.assets.partitions import days_of
+from energy_assets.assets.resources import Platform
+from energy_assets.assets.specs import dataset_spec, key_of
+from energy_assets.catalogue.model import Dataset
+from energy_assets.errors import EnergyAssetsError
+
+if TYPE_CHECKING:
+    from energy_assets.ingest.model import Outcome
+
+BACKFILL_TAG = "dagster/backfill"
+
+
+class RefreshConfig(dg.Config):
+    """Configuration of a provider's step.
+
+    Attributes:
+        refetch: Ask again for days that receipts already cover. True for a person who presses Materialize on a covered
+            day, because that is what it means; schedules and repair pass false.
+    """
+
+    refetch: bool = True
+
+
+def provider_assets(
+    provider: str, datasets: Sequence[Dataset], storage_kind: str, schema: str
+) -> dg.AssetsDefinition:
+    """The provider's datasets as one step that runs any subset of them.
+
+    Args:
+        provider: Provider key; also the step's name.
+        datasets: The provider's catalogue entries.
+        storage_kind: Kind of the warehouse that the specs show.
+        schema: Schema of the tables.
+    """
+    by_key = {key_of(d): d for d in datasets}
+
+    @dg.multi_asset(
+        name=provider,
+        specs=[dataset_spec(d, storage_kind, schema) for d in datasets],
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def assets(
+        context: dg.AssetExecutionContext, config: RefreshConfig, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        chosen = [d for key, d in by_key.items() if key in context.selected_asset_keys]
+        with _explained():
+            first, last = days_of(context)
+            _refuse_impossible(chosen, first, last)
+            outcomes = _refreshed(context, config, platform, chosen, first, last)
+        context.log.info(reporting.summary(outcomes))
+        yield from _reports(context, config, chosen, outcomes)
+        message = reporting.failure_message(outcomes)
+        if message is not None:
+            raise dg.Failure(message, allow_retries=False)
+
+    return assets
+
+
+def launched_utc(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
+    """When the work that the run belongs to was launched: its backfill, else the first run that it re-executes.
+
+    A resumed run so keeps what was fetched before it was interrupted, and sets aside everything older.
+    """
+    backfill_id = run.tags.get(BACKFILL_TAG)
+    backfill = instance.get_backfill(backfill_id) if backfill_id else None
+    if backfill is not None:
+        return datetime.fromtimestamp(backfill.backfill_timestamp, tz=UTC)
+    records = (instance.get_run_record_by_id(run_id) for run_id in (run.root_run_id, run.run_id) if run_id)
+    return min(r.create_timestamp.astimezone(UTC) for r in records if r is not None)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what we know how to explain into a failure of one sentence, not to be retried."""
+    try:
+        yield
+    except EnergyAssetsError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _today() -> date:
+    return calendar.settlement_day(datetime.now(tz=UTC))
+
+
+def _refuse_impossible(chosen: Sequence[Dataset], first: date, last: date) -> None:
+    """Fail when nothing can ever come of the whole selection; a mixed selection skips such datasets."""
+    today = _today()
+    if any(reporting.possible_days(d, first, last, today) for d in chosen):
+        return
+    raise dg.Failure("; ".join(_impossibility(d, last) for d in chosen), allow_retries=False)
+
+
+def _impossibility(dataset: Dataset, last: date) -> str:
+    if last < dataset.begins:
+        return f"{dataset.code} begins on {dataset.begins}; choose a partition from then on"
+    return f"{dataset.code} is a register and can only be read as it is now; choose today's partition"
+
+
+def _refreshed(
+    context: dg.AssetExecutionContext,
+    config: RefreshConfig,
+    platform: Platform,
+    chosen: Sequence[Dataset],
+    first: date,
+    last: date,
+) -> "list[Outcome]":
+    from energy_assets.ingest.model import Policy
+    from energy_assets.ingest.refresh import refresh
+
+    since = launched_utc(context.instance, context.run) if config.refetch else None
+    policy = Policy(refetch_since=since, run_id=context.run.run_id)
+    with platform.engine() as engine:
+        return refresh(chosen, first, last, policy, engine)
+
+
+def _reports(
+    context: dg.AssetExecutionContext, config: RefreshConfig, chosen: Sequence[Dataset], outcomes: "Sequence[Outcome]"
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Tell Dagster about every dataset that has something to tell.
+
+    A result speaks for all days of the run and lets downstream assets of the same run go on, so a person's run yields
+    one wherever it is true. Otherwise the days that are meant are logged one by one.
+    """
+    first, last = days_of(context)
+    today = _today()
+    everything = config.refetch or any(o.status == "failed" for o in outcomes)
+    for dataset, outcome in zip(chosen, outcomes, strict=True):
+        possible = reporting.possible_days(dataset, first, last, today)
+        if possible is None:
+            context.log.info(f"skipped: {_impossibility(dataset, last)}")
+        elif config.refetch and possible == (first, last) and reporting.speaks_for_all(outcome):
+            numbers = reporting.numbers(outcome, (last - first).days + 1)
+            yield dg.MaterializeResult(asset_key=key_of(dataset), metadata=numbers)
+        else:
+            _log_days(context, dataset, outcome, possible, everything=everything)
+
+
+def _log_days(
+    context: dg.AssetExecutionContext,
+    dataset: Dataset,
+    outcome: "Outcome",
+    possible: tuple[date, date],
+    *,
+    everything: bool,
+) -> None:
+    key = key_of(dataset)
+    known = () if everything else [date.fromisoformat(k) for k in context.instance.get_materialized_partitions(key)]
+    days = reporting.days_to_report(outcome, possible, known, everything=everything)
+    numbers = reporting.numbers(outcome, len(days))
+    for day in days:
+        context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=numbers))

@@ -1,0 +1,117 @@
+"""What a run tells Dagster: for which days an asset counts as materialized, with which numbers, and why a run failed.
+
+Pure functions of outcomes; the events themselves are made in ``energy_assets.assets.provider``.
+
+Events are a budget: one is kept for every asset, day and report. A scheduled run therefore reports only days whose rows
+changed and covered days that Dagster does not know of yet (after a run was killed, or when the first answer was an
+honest nothing). A person's run reports all of its days. When a run fails, Dagster shows every planned asset that it
+heard nothing of as failed, so then whatever is covered is reported, and what stays red is what failed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from energy_assets.calendar import days_between
+from energy_assets.catalogue.model import Dataset
+
+if TYPE_CHECKING:
+    from energy_assets.ingest.model import Outcome
+
+COMPLETE = frozenset({"written", "unchanged", "silent"})
+"""Outcomes after which the run's days hold everything that the provider has published of them."""
+
+NAMED_FAILURES = 10
+"""Failures told with their reason; the rest by name. An outage fails every dataset for one reason, told often enough."""
+
+REASON_LENGTH = 400
+"""Characters of one reason: a sentence with a URL; log files and receipts have the whole."""
+
+
+def possible_days(dataset: Dataset, first: date, last: date, today: date) -> tuple[date, date] | None:
+    """The part of the run's days on which the dataset can have rows, both inclusive, or ``None``."""
+    first = max(first, dataset.begins)
+    last = min(last, today)
+    if dataset.query.unit == "snapshot":
+        first = max(first, today)
+    return (first, last) if first <= last else None
+
+
+def days_to_report(
+    outcome: Outcome, possible: tuple[date, date], known: Collection[date], *, everything: bool
+) -> tuple[date, ...]:
+    """Days for which a run that speaks of single days reports a dataset.
+
+    Args:
+        outcome: What the refresh came to.
+        possible: First and last day of the run on which the dataset can have rows.
+        known: Days of the run that Dagster already knows as materialized.
+        everything: Whether every complete day is reported, known or not.
+    """
+    if outcome.status == "failed":
+        return ()
+    own = set(days_between(*possible))
+    complete = own if outcome.status in COMPLETE else set()
+    changed = own.intersection(outcome.days) if _changed(outcome) else set()
+    return tuple(sorted(changed | (complete if everything else complete.difference(known))))
+
+
+def speaks_for_all(outcome: Outcome) -> bool:
+    """Whether a person's run may call all of its days materialized.
+
+    Rows with a doubtful gap count, and say so in their numbers; a doubtful nothing does not.
+    """
+    return outcome.status in COMPLETE or (outcome.status == "suspect" and outcome.counts.fetched > 0)
+
+
+def _changed(outcome: Outcome) -> bool:
+    counts = outcome.counts
+    return counts.inserted + counts.updated + counts.withdrawn + counts.late > 0
+
+
+def numbers(outcome: Outcome, days: int) -> dict[str, int]:
+    """Metadata of a materialization: a few counts of the whole run, zeros left out beyond the first three."""
+    counts = outcome.counts
+    always = {"rows_inserted": counts.inserted, "rows_updated": counts.updated, "requests": outcome.requests}
+    others = {
+        "rows_withdrawn": counts.withdrawn,
+        "rows_late": counts.late,
+        "rows_quarantined": counts.quarantined,
+        "windows_suspect": len(outcome.suspect),
+        "new_columns": len(outcome.new_columns),
+        "days_in_run": days if days > 1 else 0,
+    }
+    return always | {name: value for name, value in others.items() if value}
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """One line for the run's log."""
+    statuses = Counter(o.status for o in outcomes)
+    inserted = sum(o.counts.inserted for o in outcomes)
+    updated = sum(o.counts.updated for o in outcomes)
+    requests = sum(o.requests for o in outcomes)
+    parts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+    return f"{len(outcomes)} datasets: {parts}; {inserted} rows inserted, {updated} updated, {requests} requests"
+
+
+def failure_message(outcomes: Sequence[Outcome]) -> str | None:
+    """Which datasets failed and why, or ``None`` when none did."""
+    failed = [o for o in outcomes if o.status == "failed"]
+    if not failed:
+        return None
+    reasons = [_reason(o) for o in failed[:NAMED_FAILURES]]
+    rest = ", ".join(o.dataset for o in failed[NAMED_FAILURES:])
+    more = f"; and likewise {rest}" if rest else ""
+    landed = "" if len(failed) == len(outcomes) else "; the others have landed"
+    return f"{len(failed)} of {len(outcomes)} datasets failed{landed}. {'; '.join(reasons)}{more}"
+
+
+def _reason(outcome: Outcome) -> str:
+    text = outcome.failures[0] if outcome.failures else outcome.reason
+    text = text if text.startswith(outcome.dataset) else f"{outcome.dataset}: {text}"
+    short = text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
+    more = len(outcome.failures) - 1
+    return f"{short} (and {more} more)" if more > 0 else short

@@ -1,0 +1,49 @@
+"""Jobs: what is launched together, and in which lane of the run queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from energy_assets.assets.specs import key_of
+from energy_assets.catalogue.model import Dataset
+
+LANE = "energy_assets/lane"
+LIVE = "live"
+BACKFILL = "backfill"
+"""Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of each, so that live refresh keeps a slot of its own."""
+
+BMRS_REFRESH = "bmrs_refresh"
+BMRS_REVISIONS = "bmrs_revisions"
+GB_DERIVED = "gb_derived"
+
+
+def bmrs_refresh(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefinition:
+    """Today, and yesterday while its late data come in."""
+    return dg.define_asset_job(
+        BMRS_REFRESH,
+        dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
+        description="Keeps today current: asks Elexon for what no receipt covers yet.",
+        tags={LANE: LIVE},
+    )
+
+
+def bmrs_revisions(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefinition:
+    """Days of the past that settle or are read once more."""
+    return dg.define_asset_job(
+        BMRS_REVISIONS,
+        dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
+        description="Reads past days again when Elexon revises them: the last week, and days with a new settlement run.",
+        tags={LANE: BACKFILL},
+    )
+
+
+def gb_derived(assets: Sequence[dg.AssetsDefinition]) -> dg.UnresolvedAssetJobDefinition:
+    """Derived tables, apart from what they read: a failed dataset must not skip them all."""
+    return dg.define_asset_job(
+        GB_DERIVED,
+        dg.AssetSelection.assets(*assets),
+        description="Computes derived tables for the days whose source tables changed.",
+        tags={LANE: LIVE},
+    )

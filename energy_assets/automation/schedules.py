@@ -1,0 +1,111 @@
+"""Schedules of the provider jobs. They decide when; ``ticks`` decides about what; the planner decides what is asked for.
+
+They run from the start (``RUNNING``): keeping the data current is what the project is for, and a fresh deployment that
+waits for somebody to press a switch is the silent gap that it must not have. ``ENERGY_ASSETS_PROFILE`` bounds what they
+keep; whoever stops one in the UI is remembered by the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from energy_assets.assets.partitions import range_tags
+from energy_assets.assets.provider import RefreshConfig
+from energy_assets.assets.resources import Platform
+from energy_assets.assets.specs import key_of
+from energy_assets.automation.jobs import BMRS_REFRESH, BMRS_REVISIONS
+from energy_assets.automation.ticks import Request, refresh_request, revision_requests
+from energy_assets.catalogue.model import Dataset
+
+LONDON = "Europe/London"
+
+EVERY_QUARTER_HOUR = "*/15 * * * *"
+"""Elexon publishes by five minutes, settlement period and hour; a quarter of an hour is the freshness promised."""
+
+AFTER_THE_NIGHT = "20 7 * * *"
+"""07:20: yesterday has settled for most datasets (six hours), nobody is at work yet, and no clock changes then. Off the
+quarter hour, so that it does not start beside a refresh."""
+
+ACTIVE = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def bmrs_refresh_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinition:
+    """Every quarter of an hour: one run, or a skip while the last one is still active."""
+
+    @dg.schedule(
+        name=f"{BMRS_REFRESH}_schedule",
+        job_name=BMRS_REFRESH,
+        cron_schedule=EVERY_QUARTER_HOUR,
+        execution_timezone=LONDON,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Today's partition, and yesterday's while its late data come in.",
+    )
+    def schedule(
+        context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.RunRequest | dg.SkipReason:
+        active = active_run(context.instance, BMRS_REFRESH)
+        if active is not None:
+            return dg.SkipReason(f"run {active} of {BMRS_REFRESH} is still active")
+        request = refresh_request(in_profile(datasets, platform), context.scheduled_execution_time)
+        if not request.datasets:
+            return dg.SkipReason("nothing can be due at this tick")
+        return run_request(request)
+
+    return schedule
+
+
+def bmrs_revisions_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinition:
+    """Daily: one run per range of days that are to be read again, or a skip while one of them is still active."""
+
+    @dg.schedule(
+        name=f"{BMRS_REVISIONS}_schedule",
+        job_name=BMRS_REVISIONS,
+        cron_schedule=AFTER_THE_NIGHT,
+        execution_timezone=LONDON,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="The last week, and older days whose settlement run or correction is due.",
+    )
+    def schedule(
+        context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        active = active_run(context.instance, BMRS_REVISIONS)
+        if active is not None:
+            yield dg.SkipReason(f"run {active} of {BMRS_REVISIONS} is still active")
+            return
+        for request in revision_requests(in_profile(datasets, platform), context.scheduled_execution_time):
+            if request.datasets:
+                yield run_request(request)
+
+    return schedule
+
+
+def active_run(instance: dg.DagsterInstance, job: str) -> str | None:
+    """Identifier of a run of the job that is queued or running, or ``None``."""
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=job, statuses=ACTIVE), limit=1)
+    return runs[0].run_id if runs else None
+
+
+def in_profile(datasets: Sequence[Dataset], platform: Platform) -> tuple[Dataset, ...]:
+    """The datasets that the settings' profile keeps current."""
+    profile = platform.settings().profile
+    return tuple(d for d in datasets if profile in d.profiles)
+
+
+def run_request(request: Request) -> dg.RunRequest:
+    """One run of a provider's step that believes the receipts."""
+    provider = request.datasets[0].provider
+    single = request.first == request.last
+    return dg.RunRequest(
+        partition_key=request.first.isoformat() if single else None,
+        tags={} if single else range_tags(request.first, request.last),
+        asset_selection=[key_of(d) for d in request.datasets],
+        run_config=dg.RunConfig(ops={provider: RefreshConfig(refetch=False)}),
+    )
