@@ -18,6 +18,7 @@ import secrets
 import shutil
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,7 @@ from energy_assets.errors import SpoolError
 from energy_assets.ingest.model import Body, Receipt
 
 COMPRESS_SECONDS = 2.0
-"""Longest time for which one call of ``compress_pending`` begins new files: a BOD day takes about 0.3 s, and what is
+"""Longest time for which one call of ``compress_pending`` begins new files: a BOD day takes a tenth or two, and what is
 left over stays readable and is compressed by a later call."""
 
 BACKLOG_BYTES = 256 << 20
@@ -73,7 +74,8 @@ class Spool:
     """Downloads of this process and the kept bodies of all processes below one folder.
 
     Safe to use from several threads and processes. A process killed at any moment leaves files that the next ``sweep``
-    of any process removes; files of a living process are never touched by another one's ``sweep``.
+    of any process removes; downloads of a living process are never touched by another one's ``sweep``. Downloads that
+    were not kept go with the object or its process.
 
     Args:
         root: Folder for everything; made when first needed.
@@ -90,7 +92,7 @@ class Spool:
         self._backlog = 0
         self._helper: threading.Thread | None = None
         self._own: Path | None = None
-        self._lock: FileLock | None = None
+        self._give_up: weakref.finalize[..., Spool] | None = None
         self._count = 0
 
     def new_path(self, dataset: str) -> Path:
@@ -180,13 +182,19 @@ class Spool:
 
         Returns:
             Files removed.
+
+        Raises:
+            SpoolError: A file cannot be removed.
         """
         if not self._root.is_dir():
             return 0
-        removed = sum(_clear_if_dead(folder) for folder in self._others())
-        _clear_stray_locks(self._root / INCOMING)
-        if self._sweep_due(now):
-            removed += self._sweep_kept(now - timedelta(days=self._keep_days))
+        try:
+            removed = sum(_clear_if_dead(folder) for folder in self._others())
+            _clear_stray_locks(self._root / INCOMING)
+            if self._sweep_due(now):
+                removed += self._sweep_kept(now - timedelta(days=self._keep_days))
+        except OSError as error:
+            raise disk_error(self._root, error) from error
         return removed
 
     def close(self) -> None:
@@ -194,10 +202,9 @@ class Spool:
         if self._helper is not None:
             self._helper.join()
         with self._guard:
-            if self._own is not None and self._lock is not None:
-                shutil.rmtree(self._own, ignore_errors=True)
-                _release(self._lock)
-            self._own = self._lock = None
+            if self._give_up is not None:
+                self._give_up()
+            self._own = self._give_up = None
 
     def _queue(self, path: Path, size: int) -> None:
         with self._guard:
@@ -241,7 +248,8 @@ class Spool:
             own.mkdir()
         except OSError as error:
             raise disk_error(own, error) from error
-        self._own, self._lock = own, lock
+        self._own = own
+        self._give_up = weakref.finalize(self, _give_up, own, lock)
         return own
 
     def _others(self) -> Iterator[Path]:
@@ -328,6 +336,13 @@ def _open_compressed(path: Path) -> IO[bytes]:
 
 def _lock_of(folder: Path) -> FileLock:
     return FileLock(folder.with_name(folder.name + ".lock"), thread_local=False)
+
+
+def _give_up(own: Path, lock: FileLock) -> None:
+    # A forked child inherits this duty, and must not perform it on its parent's folder.
+    if own.name.startswith(f"{os.getpid()}-"):
+        shutil.rmtree(own, ignore_errors=True)
+        _release(lock)
 
 
 def _release(lock: FileLock) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -388,7 +388,7 @@ class HttpClient:
         encoding = response.headers.get("content-encoding", "").strip().lower()
         try:
             with part.open("wb") as file:
-                written = await write_body(_raw(response), encoding, file, self._body_most)
+                written = await write_body(response.aiter_raw(), encoding, file, self._body_most)
             if not encoding and not FRAMING & response.headers.keys():
                 await asyncio.to_thread(check_syntax, part)
             part.replace(destination)
@@ -457,9 +457,7 @@ def user_agent() -> str:
 def _make_client(base: str, concurrency: int, patience: Patience) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         headers={"User-Agent": user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"},
-        timeout=httpx.Timeout(
-            connect=patience.connect, read=patience.read, write=WRITE_SECONDS, pool=max(POOL_SECONDS, patience.connect)
-        ),
+        timeout=httpx.Timeout(connect=patience.connect, read=patience.read, write=WRITE_SECONDS, pool=POOL_SECONDS),
         limits=httpx.Limits(
             max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=KEEPALIVE_SECONDS
         ),
@@ -496,11 +494,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-async def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
-    async for chunk in response.aiter_raw():
-        yield chunk
 
 
 async def _text(response: httpx.Response) -> str:

@@ -135,6 +135,12 @@ class TestRequest:
         assert headers["accept"] == "application/json"
         assert "x-api-key" not in headers
 
+    def test_a_proxy_is_not_asked_for_this_machine(self, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://proxy.invalid:9")
+        fetched([Reply()], to, patience=ONCE)
+        assert to.read_bytes() == ROWS
+
     @pytest.mark.parametrize(
         "base",
         ["", "data.elexon.co.uk", "ftp://host/x", "http://", "https://u:hunter2@host", "https://host/?key=hunter2"],
@@ -154,6 +160,7 @@ class TestStatus:
 
     @pytest.mark.parametrize("status", [403, 408, 429, 500, 503])
     def test_for_ever_fails_after_all_attempts(self, to: Path, status: int) -> None:
+        """The predecessor swallowed 429, 5xx and timeouts, and booked them as "no data"."""
         error, peer = failed([Reply(status=status, body=b"no luck")], to)
         assert isinstance(error, StatusError)
         assert error.status == status

@@ -218,6 +218,29 @@ class TestSweeping:
         assert spool.sweep(NOW + timedelta(days=31)) == 1
         assert list((root / "incoming").iterdir()) == []
 
+    def test_a_process_that_ends_leaves_nothing(self, root: Path) -> None:
+        script = CHILD.replace("time.sleep(600)", "sys.exit(3)")
+        ended = subprocess.run([sys.executable, "-c", script, str(root)], capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (3, "ready\n", "")
+        assert list((root / "incoming").iterdir()) == []
+
+    def test_a_forked_child_that_ends_leaves_its_parents_files(self, root: Path) -> None:
+        fork = """
+import os
+if os.fork() == 0:
+    assert spool.new_path("BOD").parent != path.parent
+    sys.exit(0)
+assert os.wait()[1] == 0
+assert Spool(Path(sys.argv[1]), 3).sweep(datetime.now(UTC)) == 0
+assert path.with_name(path.name + ".part").exists()
+"""
+        script = "from datetime import UTC, datetime\n" + CHILD.replace("time.sleep(600)", fork)
+        # pyarrow has threads, which the child does not use.
+        arguments = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, str(root)]
+        ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert list((root / "incoming").iterdir()) == []
+
     def test_lock_of_a_process_killed_before_its_folder_goes_in_time(self, spool: Spool, root: Path) -> None:
         (root / "incoming").mkdir(parents=True)
         stray = root / "incoming" / "1-abc.lock"
