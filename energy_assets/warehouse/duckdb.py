@@ -50,8 +50,8 @@ def _utc_now() -> datetime:
 class DuckDBWarehouse:
     """A warehouse in one DuckDB file.
 
-    Objects that name the same file share one connection per process; other processes wait for their turn. Instants go in
-    and come out as aware UTC; columns hold them without a zone.
+    Objects that name the same file share one connection per process; other processes wait for their turn. Instants go
+    in and come out as aware UTC; columns hold them without a zone.
 
     Args:
         path: The database file; made on the first write, with its folder.
@@ -225,8 +225,8 @@ class DuckDBWarehouse:
     def write(self, batch: WriteBatch) -> WriteResult:
         """Make the batch true in one commit; on any error the store is as it was.
 
-        ``_ingested_utc`` of every row is the instant of this commit, so that no reading of the past shows a row before the
-        store held it.
+        ``_ingested_utc`` of every row is the instant of this commit, so that no reading of the past shows a row
+        before the store held it.
 
         Raises:
             WarehouseError: The store refused; the message names table and remedy.
@@ -261,8 +261,8 @@ class DuckDBWarehouse:
                 cursor.execute(f"INSERT INTO {origin} VALUES (?, ?)", [kind, service.naive(self._clock())])
             elif held[0] != kind:
                 raise WarehouseError(
-                    f"{self._path} holds {held[0]} data and the rows to write come from a {kind}: synthetic and real data "
-                    f"never mix, so use another ENERGY_ASSETS_HOME."
+                    f"{self._path} holds {held[0]} data and the rows to write come from a {kind}: synthetic and real "
+                    f"data never mix, so use another ENERGY_ASSETS_HOME."
                 )
 
     # What is held.
@@ -369,8 +369,8 @@ class DuckDBWarehouse:
             from_day: First settlement day.
             to_day: Last settlement day, inclusive.
             columns: Columns wanted, in this order; by default all.
-            view: ``rows`` as stored; ``latest`` the newest publication of each event among these days (of a register the
-                newest snapshot among them); ``history`` the displaced rows.
+            view: ``rows`` as stored; ``latest`` the newest publication of each event among these days (of a register
+                the newest snapshot among them); ``history`` the displaced rows.
             ingested_as_of: What this warehouse held at that instant.
             published_as_of: What the provider had published at that instant, the newest publication of each event.
 
@@ -451,8 +451,9 @@ class DuckDBWarehouse:
         )
         if not held:
             raise UnknownAsOfError(
-                f"{table.dataset}: nothing of {from_day} to {to_day} had been ingested by {moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}, "
-                f"so what was held then is unknown: ask for a later moment or use published_as_of."
+                f"{table.dataset}: nothing of {from_day} to {to_day} had been ingested by "
+                f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}, so what was held then is unknown: ask for a later moment or "
+                f"use published_as_of."
             )
 
     @staticmethod

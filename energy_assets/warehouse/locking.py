@@ -1,9 +1,9 @@
 """Who may hold the DuckDB file, and for how long.
 
 DuckDB lets one process write, or several read, and refuses everyone else at once. This module turns that into waiting:
-writers queue at a lock file that the operating system frees when a process dies, readers pass through it on their way in,
-nobody keeps the file while idle, and a wait that lasts too long names the process that holds it. No SQL belongs here
-besides the connection's settings.
+writers queue at a lock file that the operating system frees when a process dies, readers pass through it on their way
+in, nobody keeps the file while idle, and a wait that lasts too long names the process that holds it. No SQL belongs
+here besides the connection's settings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ WAIT_SECONDS = 60.0
 """Longest wait for the file. A refresh gives it up every few seconds, so a longer hold is a forgotten session."""
 
 IMPATIENT_SECONDS = 1.0
-"""Longest wait after a wait that was in vain, until the file was had again: a hundred datasets must not each wait a minute."""
+"""Longest wait after a wait that was in vain, until the file was had again: a hundred datasets must not each wait a
+minute."""
 
 POLL_SECONDS = 0.02
 """Between two tries to get in; opening takes about as long."""
@@ -37,7 +38,8 @@ PAUSE_SECONDS = 0.1
 """How long it then stays out: several times the poll of those who wait, so that they get their turn."""
 
 IDLE_SECONDS = 1.0
-"""An open session that does nothing for this long (it waits for a provider) gives the file up until its next operation."""
+"""An open session that does nothing for this long (it waits for a provider) gives the file up until its next
+operation."""
 
 SHOWN_ARGUMENTS = 3
 """Words of a holder's command line that are shown: enough for ``python -m dagster``, too few to reach a secret."""
@@ -85,8 +87,8 @@ class Holder:
         """Keep the file open between operations, within the limits above; re-entrant.
 
         Args:
-            write: Whether to open the file for writing from the start, so that no reading before the first writing has it
-                opened twice.
+            write: Whether to open the file for writing from the start, so that no reading before the first writing
+                has it opened twice.
         """
         with self._condition:
             self._sessions += 1
@@ -104,7 +106,8 @@ class Holder:
         """A cursor for one operation.
 
         Args:
-            write: Whether the operation changes anything; otherwise the file is opened read-only where it is not open yet.
+            write: Whether the operation changes anything; otherwise the file is opened read-only where it is not open
+                yet.
 
         Raises:
             WarehouseBusyError: Another process kept the file for too long.
@@ -328,8 +331,8 @@ _HOLDERS_LOCK = threading.Lock()
 def holder_of(path: Path, settings: Mapping[str, str | int], wait_seconds: float) -> Holder:
     """The process's one holder of a file; the settings of the first caller stand.
 
-    DuckDB shares one instance per file and process and refuses a second one with other settings, so objects that name the
-    same file have to share it too.
+    DuckDB shares one instance per file and process and refuses a second one with other settings, so objects that name
+    the same file have to share it too.
     """
     key = path.resolve()
     with _HOLDERS_LOCK:

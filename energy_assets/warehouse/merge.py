@@ -1,7 +1,7 @@
 """One batch into one DuckDB table, inside a transaction that the caller opens and closes.
 
-The order of the steps and the short cuts that keep the usual cases cheap belong here; the statements are in ``sql``, the
-file and the transaction in ``duckdb``. Nothing here commits.
+The order of the steps and the short cuts that keep the usual cases cheap belong here; the statements are in ``sql``,
+the file and the transaction in ``duckdb``. Nothing here commits.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def look(cursor: duckdb.DuckDBPyConnection, schema: str) -> Known:
     here = "database_name = current_database() AND schema_name = ?"
     known = Known()
     columns = cursor.execute(
-        f"SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE {here} ORDER BY table_name, column_index",
+        f"SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE {here} "
+        f"ORDER BY table_name, column_index",
         [schema],
     ).fetchall()
     comments = cursor.execute(f"SELECT table_name, comment FROM duckdb_tables() WHERE {here}", [schema]).fetchall()
@@ -81,8 +82,8 @@ def look(cursor: duckdb.DuckDBPyConnection, schema: str) -> Known:
     known.views = {view for (view,) in views}
     if service.TABLES in known.layouts:
         recorded = cursor.execute(
-            f"SELECT table_id, arg_max((natural_key, views), recorded_utc) FROM {DUCKDB.qualified(schema, service.TABLES)} "
-            f"GROUP BY table_id"
+            f"SELECT table_id, arg_max((natural_key, views), recorded_utc) "
+            f"FROM {DUCKDB.qualified(schema, service.TABLES)} GROUP BY table_id"
         ).fetchall()
         by_id = dict(recorded)
         known.definitions = {table: by_id[found] for table, found in known.ids.items() if found in by_id}
@@ -185,7 +186,7 @@ class TableLayout:
         return bodies
 
     def _adopt(self, stored: Mapping[str, str]) -> None:
-        """Take over a table that has our shape and no identity; receipts of what was there before are no longer believed."""
+        """Take over a table that has our shape and no identity; older receipts are no longer believed."""
         missing = [name for name, _ in PROVENANCE if name not in stored]
         if missing:
             raise self._foreign(f"has no column {missing[0]}")
@@ -202,7 +203,8 @@ class TableLayout:
 
     def _foreign(self, difference: str) -> WarehouseError:
         return WarehouseError(
-            f"{self._schema}.{self._table.name} was not made by energy_assets and {difference}: rename or drop it, then refresh."
+            f"{self._schema}.{self._table.name} was not made by energy_assets and {difference}: rename or drop it, "
+            f"then refresh."
         )
 
     def _repeated_keys(self, sql: TableSql) -> int:
@@ -234,8 +236,8 @@ class TableLayout:
             count = one(self._cursor, f"SELECT count(*) FROM {table} T WHERE {lost}")
             if count:
                 raise WarehouseError(
-                    f"{self._schema}.{self._table.name}: column {column} is stored as {held}, the catalogue says {wanted}, and "
-                    f"{count} stored values would change: rename the table, then refresh to fill a new one."
+                    f"{self._schema}.{self._table.name}: column {column} is stored as {held}, the catalogue says "
+                    f"{wanted}, and {count} stored values would change: rename the table, then refresh to fill a new one."
                 )
         for table in tables:
             self._cursor.execute(
@@ -260,8 +262,8 @@ class TableLayout:
         repeated = self._repeated_keys(sql)
         if repeated:
             raise WarehouseError(
-                f"{self._schema}.{self._table.name}: the catalogue's natural key has changed and {repeated} keys would hold "
-                f"several rows: rename the table, then refresh to fill a new one."
+                f"{self._schema}.{self._table.name}: the catalogue's natural key has changed and {repeated} keys would "
+                f"hold several rows: rename the table, then refresh to fill a new one."
             )
 
 
@@ -294,7 +296,7 @@ class Merge:
         self._known = known
         self._now = now
         self._tallies: dict[str, Tally] = {}
-        self._late_kept = 0
+        self._temporary: list[str] = []
 
     def run(self) -> WriteResult:
         """Make the batch true; the caller commits."""
@@ -318,16 +320,22 @@ class Merge:
             days = self._touched(staged)
             before = {} if self._created else self._day_counts(days)
             self._merge(staged)
-            after = self._day_counts(days)
+            changed = any(tally.inserted or tally.withdrawn for tally in self._tallies.values())
+            after = self._day_counts(days) if changed else before
         finally:
-            for name in (STANDING, RANKED, DELTA, GONE):
-                self._cursor.execute(f"DROP TABLE IF EXISTS temp.{name}")
             self._cursor.unregister(STAGED)
+        for name in self._temporary:
+            self._cursor.execute(f"DROP TABLE temp.{name}")
         self._record_days(days, before, after)
-        return after
+        return {day: rows for day, rows in after.items() if rows or before.get(day) or day in staged.days}
+
+    def _make(self, name: str, query: str) -> None:
+        """Keep a query's rows for the rest of this merge; a rollback drops them too."""
+        self._cursor.execute(f"CREATE TEMP TABLE {name} AS {query}")
+        self._temporary.append(name)
 
     def _touched(self, staged: Staged) -> Bounds:
-        """Days that the merge may change: those of the rows, and their neighbours where a set can reach over midnight."""
+        """Days that the merge may change: those of the rows, and their neighbours where a set can cross midnight."""
         scope = self._table.replace_scope
         if not scope or self._table.storage.column in scope or "_partition_day" in scope:
             return Bounds(staged.days)
@@ -356,16 +364,14 @@ class Merge:
         distinct = f"SELECT count(*) - count(DISTINCT hash({key})) FROM {STAGED} S"
         if not one(self._cursor, distinct):
             return STAGED
-        self._cursor.execute(f"CREATE TEMP TABLE {RANKED} AS {self._sql.ranked(STAGED, staged.columns)}")
+        self._make(RANKED, self._sql.ranked(STAGED, staged.columns))
         if not one(self._cursor, f"SELECT count(*) FROM {RANKED} WHERE _copy > 1 OR _place > 1"):
             return STAGED
         columns = DUCKDB.identifiers(staged.columns)
-        self._cursor.execute(
-            f"CREATE TEMP TABLE {STANDING} AS SELECT {columns} FROM {RANKED} WHERE _copy = 1 AND _place = 1"
-        )
+        self._make(STANDING, f"SELECT {columns} FROM {RANKED} WHERE _copy = 1 AND _place = 1")
         rows = self._cursor.execute(
-            f"SELECT _receipt_id, count(CASE WHEN _copy > 1 THEN 1 END), count(CASE WHEN _copy = 1 AND _place > 1 THEN 1 END) "
-            f"FROM {RANKED} GROUP BY _receipt_id"
+            f"SELECT _receipt_id, count(CASE WHEN _copy > 1 THEN 1 END), "
+            f"count(CASE WHEN _copy = 1 AND _place > 1 THEN 1 END) FROM {RANKED} GROUP BY _receipt_id"
         ).fetchall()
         for receipt, duplicate, late in rows:
             self._tally(receipt).duplicate += duplicate
@@ -396,7 +402,7 @@ class Merge:
             self._cursor.execute(self._sql.insert(staged.columns, source, condition))
 
     def _revise(self, staged: Staged, source: str, bounds: Bounds) -> None:
-        self._cursor.execute(f"CREATE TEMP TABLE {DELTA} AS {self._sql.delta(source, staged.columns, bounds)}")
+        self._make(DELTA, self._sql.delta(source, staged.columns, bounds))
         counted = self._cursor.execute(f"SELECT _receipt_id, _change, count(*) FROM {DELTA} GROUP BY ALL").fetchall()
         for receipt, change, count in counted:
             tally = self._tally(receipt)
@@ -423,7 +429,7 @@ class Merge:
         if not one(self._cursor, self._sql.stored_count(bounds)):
             return
         windows = [receipt.window for receipt in self._batch.receipts]
-        self._cursor.execute(f"CREATE TEMP TABLE {GONE} AS {self._sql.gone(STAGED, bounds, windows)}")
+        self._make(GONE, self._sql.gone(STAGED, bounds, windows))
         counted = self._cursor.execute(f"SELECT _gone_by, count(*) FROM {GONE} GROUP BY ALL").fetchall()
         if not counted:
             return

@@ -73,8 +73,9 @@ DAYS_COLUMNS: tuple[tuple[str, StoredType], ...] = (
     ("lost_utc", "instant"),
     ("recorded_utc", "instant"),
 )
-"""Rows that a settlement day held after a commit; the greatest ``seq`` of a day counts. ``lost_utc`` is set by the write that
-found fewer rows than the record before it said: receipts older than that moment no longer vouch for the day."""
+"""Rows that a settlement day held after a commit; the greatest ``seq`` of a day counts. ``lost_utc`` is set by the
+write that found fewer rows than the record before it said: receipts older than that moment no longer vouch for the
+day."""
 
 TABLES_COLUMNS: tuple[tuple[str, StoredType], ...] = (
     ("table_name", "text"),
@@ -84,8 +85,8 @@ TABLES_COLUMNS: tuple[tuple[str, StoredType], ...] = (
     ("views", "text"),
     ("recorded_utc", "instant"),
 )
-"""Identity of each stored table, with the natural key it is merged by and a digest of its views and functions, so that a
-change of either in the catalogue is noticed; the newest row of a table counts."""
+"""Identity of each stored table, with the natural key it is merged by and a digest of its views and functions, so
+that a change of either in the catalogue is noticed; the newest row of a table counts."""
 
 ORIGIN_COLUMNS: tuple[tuple[str, StoredType], ...] = (("kind", "text"), ("claimed_utc", "instant"))
 """Where the store's rows come from, ``provider`` or ``sandbox``; one row."""
@@ -116,8 +117,8 @@ def _first(dialect: Dialect, schema: str) -> list[str]:
     statements = [f"CREATE TABLE {dialect.qualified(schema, n)} ({dialect.columns(c)})" for n, c in tables]
     names = dialect.identifiers([name for name, _ in RECEIPT_COLUMNS], "R")
     newest = (
-        f"SELECT {names} FROM {dialect.qualified(schema, RECEIPTS)} R QUALIFY row_number() OVER (PARTITION BY R.table_name, "
-        f"R.window_from_utc, R.window_to_utc, R.branch ORDER BY R.recorded_utc DESC, R.receipt_id DESC) = 1"
+        f"SELECT {names} FROM {dialect.qualified(schema, RECEIPTS)} R QUALIFY row_number() OVER "
+        f"(PARTITION BY R.table_name, R.window_from_utc, R.window_to_utc, R.branch ORDER BY R.recorded_utc DESC, R.receipt_id DESC) = 1"
     )
     return [*statements, f"CREATE VIEW {dialect.qualified(schema, RECEIPTS_LATEST)} AS {newest}"]
 
@@ -135,7 +136,8 @@ def pending(found: int, migrations: Sequence[Migration], where: str) -> Sequence
     newest = migrations[-1].version
     if found > newest:
         raise WarehouseError(
-            f"{where} has service tables of version {found} and this energy_assets knows {newest}: upgrade energy_assets."
+            f"{where} has service tables of version {found} and this energy_assets knows {newest}: upgrade "
+            f"energy_assets."
         )
     return [step for step in migrations if step.version > found]
 
@@ -259,14 +261,15 @@ def believed_receipts(
     to_utc: datetime,
     since: datetime | None,
 ) -> str:
-    """The coverage query: per table, window and branch the newest covering and the newest empty request that is believed.
+    """The coverage query: per table, window and branch the newest believed covering and the newest empty request.
 
     Args:
         dialect: The store's spelling.
         schema: Schema of the service tables.
-        identities: Relation ``(table_name, table_id)`` of the asked-for tables; an empty id where the table is not there.
-        spoiled: Relation ``(table_name, day, believed_from)`` of days whose rows went missing: receipts of such a day count
-            only when recorded at ``believed_from`` or later, and not at all where it is null.
+        identities: Relation ``(table_name, table_id)`` of the asked-for tables; an empty id where the table is not
+            there.
+        spoiled: Relation ``(table_name, day, believed_from)`` of days whose rows went missing: receipts of such a day
+            count only when recorded at ``believed_from`` or later, and not at all where it is null.
         from_utc: Start of the asked-for range.
         to_utc: End of the range, exclusive.
         since: Receipts requested before this are left out.

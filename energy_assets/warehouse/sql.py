@@ -25,12 +25,12 @@ HISTORY_COLUMNS: tuple[tuple[str, FieldType], ...] = (
     ("_superseded_by", "text"),
     ("_superseded_published_utc", "instant"),
 )
-"""Columns that a displaced row carries besides its own: when this warehouse set it aside, why (``revised``, ``withdrawn``,
-``late``), by which receipt, and when, by the provider's publication clock, it ceased to stand."""
+"""Columns that a displaced row carries besides its own: when this warehouse set it aside, why (``revised``,
+``withdrawn``, ``late``), by which receipt, and when, by the provider's publication clock, it ceased to stand."""
 
 LISTED_DAYS = 400
-"""Most days written out one by one beside the range they span; more than a year of them makes the text long, not the scan
-short."""
+"""Most days written out one by one beside the range they span; more than a year of them makes the text long, not the
+scan short."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class TableSql:
         return " AND ".join(self.dialect.equal(x, y) for x, y in pairs)
 
     def same_row(self, a: str, b: str) -> str:
-        """Whether ``a`` and ``b`` have one natural key; equal keys lie on equal days, which lets a store prune and hash."""
+        """Whether ``a`` and ``b`` have one natural key; equal keys lie on equal days, which a store can prune by."""
         return f"{a}._partition_day = {b}._partition_day AND {self.same(self.table.natural_key, a, b)}"
 
     def order_expression(self, order: OrderBy, alias: str) -> str:
@@ -265,7 +265,8 @@ class TableSql:
         """Append the rows of ``source`` (as ``S``) by name."""
         where = f" WHERE {condition}" if condition else ""
         names = self.dialect.identifiers(columns)
-        return f"INSERT INTO {self.target} ({names}) SELECT {self.dialect.identifiers(columns, 'S')} FROM {source} S{where}"
+        values = self.dialect.identifiers(columns, "S")
+        return f"INSERT INTO {self.target} ({names}) SELECT {values} FROM {source} S{where}"
 
     def not_stored(self, bounds: Bounds) -> str:
         """Whether no stored row has the natural key of ``S``."""
@@ -298,8 +299,8 @@ class TableSql:
     def drop_revised(self, delta: str, bounds: Bounds) -> str:
         """Delete the stored rows that ``delta`` updates."""
         return (
-            f"DELETE FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} AND EXISTS (SELECT 1 FROM {delta} D "
-            f"WHERE D._change = 'updated' AND T._hash_key = D._old_hash AND {self.same_row('D', 'T')})"
+            f"DELETE FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} "
+            f"AND EXISTS (SELECT 1 FROM {delta} D WHERE D._change = 'updated' AND T._hash_key = D._old_hash AND {self.same_row('D', 'T')})"
         )
 
     def keep_late(self, source: str, columns: Sequence[str], condition: str, bounds: Bounds, now: datetime) -> str:
@@ -337,11 +338,11 @@ class TableSql:
         if self.table.publish_column:
             published = f"N.{self.dialect.identifier(self.table.publish_column)}"
         still = f"SELECT 1 FROM {staged} S WHERE {self.same_row('S', 'T')}"
+        displaced = f"{self._covered(windows)} OR {self.older(orders, 'T', 'N')}"
         return (
-            f"SELECT {self.dialect.identifiers(self.stored, 'T')}, N._receipt_id AS _gone_by, {published} AS _gone_published "
-            f"FROM {self.target} T JOIN ({sets}) N ON {self.same(scope, 'N', 'T')} "
-            f"WHERE {bounds.predicate(self.dialect, 'T')} AND ({self._covered(windows)} OR {self.older(orders, 'T', 'N')}) "
-            f"AND NOT EXISTS ({still})"
+            f"SELECT {self.dialect.identifiers(self.stored, 'T')}, N._receipt_id AS _gone_by, "
+            f"{published} AS _gone_published FROM {self.target} T JOIN ({sets}) N ON {self.same(scope, 'N', 'T')} "
+            f"WHERE {bounds.predicate(self.dialect, 'T')} AND ({displaced}) AND NOT EXISTS ({still})"
         )
 
     def _covered(self, windows: Sequence[Window]) -> str:
@@ -368,8 +369,8 @@ class TableSql:
     def drop_gone(self, gone: str, bounds: Bounds) -> str:
         """Delete the members that are gone."""
         return (
-            f"DELETE FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} AND EXISTS (SELECT 1 FROM {gone} G "
-            f"WHERE G._hash_key = T._hash_key AND {self.same_row('G', 'T')})"
+            f"DELETE FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} "
+            f"AND EXISTS (SELECT 1 FROM {gone} G WHERE G._hash_key = T._hash_key AND {self.same_row('G', 'T')})"
         )
 
     def day_counts(self, bounds: Bounds) -> str:
@@ -386,7 +387,7 @@ class TableSql:
     # What follows is reading.
 
     def newest_per_event(self, source: str, columns: Sequence[str], first: Sequence[str] = ()) -> str:
-        """One row of ``source`` per event key, the newest publication; ``first`` orders before the time of ingestion."""
+        """One row of ``source`` per event key, the newest publication; ``first`` orders before ingestion."""
         order = [*self.newest_first(self.table.latest_order, "R"), *first, "R._ingested_utc DESC", "R._hash_key DESC"]
         return (
             f"SELECT {self.dialect.identifiers(columns, 'R')} FROM {source} R QUALIFY row_number() OVER "
@@ -400,11 +401,12 @@ class TableSql:
 
     def latest_body(self) -> str:
         """One row per event key: of a register the newest snapshot, else the newest publication."""
+        everything = f"SELECT {self.dialect.identifiers(self.stored, 'R')} FROM {self.target} R"
         if self.is_register:
             newest = f"(SELECT max(N._partition_day) FROM {self.target} N)"
-            return f"SELECT {self.dialect.identifiers(self.stored, 'R')} FROM {self.target} R WHERE R._partition_day = {newest}"
+            return f"{everything} WHERE R._partition_day = {newest}"
         if not self.table.version_columns:
-            return f"SELECT {self.dialect.identifiers(self.stored, 'R')} FROM {self.target} R"
+            return everything
         return self.newest_per_event(self.target, self.stored)
 
     def ingested_as_of_body(self, moment: str, within: str = "TRUE") -> str:
@@ -417,7 +419,7 @@ class TableSql:
         )
 
     def published_as_of_body(self, moment: str, within: str = "TRUE") -> str:
-        """Newest publication of each event at ``moment`` by the provider's clock, among all that this warehouse ever held."""
+        """Newest publication of each event at ``moment`` by the provider's clock, among all that was ever held here."""
         if self.table.publish_column is None:
             raise ValueError(f"{self.table.name} has no publication time")
         published = f"X.{self.dialect.identifier(self.table.publish_column)}"

@@ -83,8 +83,8 @@ def arrow_schema(columns: Sequence[tuple[str, FieldType]]) -> pa.Schema:
 def extra_names(table: Table, extra: Sequence[Field], stored: Mapping[str, FieldType]) -> dict[str, str]:
     """Stored name of each column that the catalogue does not know.
 
-    A name that differs only in case from another column, or whose stored column has another type, gets a suffix made from
-    the name or the type alone, so that every batch and every warehouse finds the same column.
+    A name that differs only in case from another column, or whose stored column has another type, gets a suffix made
+    from the name or the type alone, so that every batch and every warehouse finds the same column.
 
     Args:
         table: The table's description.
