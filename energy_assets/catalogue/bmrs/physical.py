@@ -124,7 +124,7 @@ def _delivery(code: str, title: str, description: str) -> Dataset:
         fallback=BY_NESO_UNIT,
         scope="nationalGridBmUnit settlementDate settlementPeriod",
         storage=settlement_day("The endpoint selects by settlement period, so the day is that of the event."),
-        query=period_query(f"/datasets/{code}/stream", atom=8, most=WHOLE_DAY),
+        query=period_query(f"/datasets/{code}/stream", atom=10, most=WHOLE_DAY),
         check=by_period(),
         revision="revised_in_place",
         timing=Timing("as declared", "unknown", settled=Lag(minutes=180), rereads=NEXT_DAY),
