@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import dagster as dg
@@ -57,24 +58,27 @@ def derived_assets(storage_kind: str, schema: str) -> Sequence[dg.AssetsDefiniti
 
 @cache
 def generation_mix_type() -> dg.DagsterType:
-    """The dagster-pandas type of the generation mix: columns, value ranges, and nulls only where they mean something."""
-    from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
+    """The dagster-pandas type of the generation mix: columns, value ranges, nulls only where they mean something."""
+    # Published without types, hence ``Any``.
+    dagster_pandas: Any = import_module("dagster_pandas")
+    column = dagster_pandas.PandasColumn
 
     with warnings.catch_warnings():
         # dagster-pandas is in beta as a whole and says so for every column; the pinned version is what we rely on.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return create_dagster_pandas_dataframe_type(
+        frame: dg.DagsterType = dagster_pandas.create_dagster_pandas_dataframe_type(
             name="GenerationMixFrame",
             columns=[
-                PandasColumn("settlement_date", is_required=True),
-                PandasColumn.integer_column("settlement_period", min_value=1, max_value=MOST_PERIODS),
-                PandasColumn("start_utc"),
-                PandasColumn.string_column("fuel_type"),
-                PandasColumn.boolean_column("is_interconnector"),
-                PandasColumn.numeric_column("generation_mw"),
-                PandasColumn.numeric_column("share_pct", min_value=0, max_value=100, ignore_missing_vals=True),
+                column("settlement_date", is_required=True),
+                column.integer_column("settlement_period", min_value=1, max_value=MOST_PERIODS),
+                column("start_utc"),
+                column.string_column("fuel_type"),
+                column.boolean_column("is_interconnector"),
+                column.numeric_column("generation_mw"),
+                column.numeric_column("share_pct", min_value=0, max_value=100, ignore_missing_vals=True),
             ],
         )
+    return frame
 
 
 def _check_generation_mix(context: dg.TypeCheckContext, value: object) -> dg.TypeCheck:

@@ -22,8 +22,8 @@ def generation_mix(fuelhh: pd.DataFrame) -> pd.DataFrame:
     Supply is what comes in: positive generation and imports. Exports and pumping are uses of it and have no share.
 
     Args:
-        fuelhh: Current rows of FUELHH: ``settlementDate`` a date, ``startTime`` aware UTC, ``generation`` in MW, mean over
-            the half hour.
+        fuelhh: Current rows of FUELHH: ``settlementDate`` a date, ``startTime`` aware UTC, ``generation`` in MW, the
+            mean over the half hour.
 
     Returns:
         One row per settlement period and fuel, columns as ``gb/generation_mix_half_hourly`` declares them.

@@ -41,9 +41,7 @@ class RefreshConfig(dg.Config):
     refetch: bool = True
 
 
-def provider_assets(
-    provider: str, datasets: Sequence[Dataset], storage_kind: str, schema: str
-) -> dg.AssetsDefinition:
+def provider_assets(provider: str, datasets: Sequence[Dataset], storage_kind: str, schema: str) -> dg.AssetsDefinition:
     """The provider's datasets as one step that runs any subset of them.
 
     Args:

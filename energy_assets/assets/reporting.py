@@ -25,7 +25,8 @@ COMPLETE = frozenset({"written", "unchanged", "silent"})
 """Outcomes after which the run's days hold everything that the provider has published of them."""
 
 NAMED_FAILURES = 10
-"""Failures told with their reason; the rest by name. An outage fails every dataset for one reason, told often enough."""
+"""Failures told with their reason; the rest by name. An outage fails every dataset for one reason, told often
+enough."""
 
 REASON_LENGTH = 400
 """Characters of one reason: a sentence with a URL; log files and receipts have the whole."""

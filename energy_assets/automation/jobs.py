@@ -12,7 +12,7 @@ from energy_assets.catalogue.model import Dataset
 LANE = "energy_assets/lane"
 LIVE = "live"
 BACKFILL = "backfill"
-"""Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of each, so that live refresh keeps a slot of its own."""
+"""Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of the latter, so that live refresh keeps a slot."""
 
 BMRS_REFRESH = "bmrs_refresh"
 BMRS_REVISIONS = "bmrs_revisions"
@@ -34,7 +34,7 @@ def bmrs_revisions(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefiniti
     return dg.define_asset_job(
         BMRS_REVISIONS,
         dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
-        description="Reads past days again when Elexon revises them: the last week, and days with a new settlement run.",
+        description="Reads past days again when Elexon revises them: the last week, and days of a new settlement run.",
         tags={LANE: BACKFILL},
     )
 

@@ -1,4 +1,4 @@
-"""Schedules of the provider jobs. They decide when; ``ticks`` decides about what; the planner decides what is asked for.
+"""Schedules of the provider jobs. They decide when; ``ticks`` decides about what; the planner what is asked for.
 
 They run from the start (``RUNNING``): keeping the data current is what the project is for, and a fresh deployment that
 waits for somebody to press a switch is the silent gap that it must not have. ``ENERGY_ASSETS_PROFILE`` bounds what they
@@ -7,7 +7,8 @@ keep; whoever stops one in the UI is remembered by the instance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -16,7 +17,7 @@ from energy_assets.assets.provider import RefreshConfig
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
 from energy_assets.automation.jobs import BMRS_REFRESH, BMRS_REVISIONS
-from energy_assets.automation.ticks import Request, refresh_request, revision_requests
+from energy_assets.automation.ticks import Request, refresh_requests, revision_requests
 from energy_assets.catalogue.model import Dataset
 
 LONDON = "Europe/London"
@@ -28,6 +29,8 @@ AFTER_THE_NIGHT = "20 7 * * *"
 """07:20: yesterday has settled for most datasets (six hours), nobody is at work yet, and no clock changes then. Off the
 quarter hour, so that it does not start beside a refresh."""
 
+Ticked = Iterator[dg.RunRequest | dg.SkipReason]
+
 ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -38,7 +41,7 @@ ACTIVE = [
 
 
 def bmrs_refresh_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinition:
-    """Every quarter of an hour: one run, or a skip while the last one is still active."""
+    """Every quarter of an hour: a run for today, now and then one for yesterday; a skip while one is still active."""
 
     @dg.schedule(
         name=f"{BMRS_REFRESH}_schedule",
@@ -48,16 +51,8 @@ def bmrs_refresh_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Today's partition, and yesterday's while its late data come in.",
     )
-    def schedule(
-        context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
-    ) -> dg.RunRequest | dg.SkipReason:
-        active = active_run(context.instance, BMRS_REFRESH)
-        if active is not None:
-            return dg.SkipReason(f"run {active} of {BMRS_REFRESH} is still active")
-        request = refresh_request(in_profile(datasets, platform), context.scheduled_execution_time)
-        if not request.datasets:
-            return dg.SkipReason("nothing can be due at this tick")
-        return run_request(request)
+    def schedule(context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]) -> Ticked:
+        yield from _ticked(context, platform, datasets, BMRS_REFRESH, refresh_requests)
 
     return schedule
 
@@ -73,16 +68,8 @@ def bmrs_revisions_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinitio
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="The last week, and older days whose settlement run or correction is due.",
     )
-    def schedule(
-        context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        active = active_run(context.instance, BMRS_REVISIONS)
-        if active is not None:
-            yield dg.SkipReason(f"run {active} of {BMRS_REVISIONS} is still active")
-            return
-        for request in revision_requests(in_profile(datasets, platform), context.scheduled_execution_time):
-            if request.datasets:
-                yield run_request(request)
+    def schedule(context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]) -> Ticked:
+        yield from _ticked(context, platform, datasets, BMRS_REVISIONS, revision_requests)
 
     return schedule
 
@@ -97,6 +84,24 @@ def in_profile(datasets: Sequence[Dataset], platform: Platform) -> tuple[Dataset
     """The datasets that the settings' profile keeps current."""
     profile = platform.settings().profile
     return tuple(d for d in datasets if profile in d.profiles)
+
+
+def _ticked(
+    context: dg.ScheduleEvaluationContext,
+    platform: Platform,
+    datasets: Sequence[Dataset],
+    job: str,
+    rule: Callable[[Sequence[Dataset], datetime], Sequence[Request]],
+) -> Ticked:
+    """The runs that a rule asks for at this tick, or why there are none."""
+    active = active_run(context.instance, job)
+    if active is not None:
+        yield dg.SkipReason(f"run {active} of {job} is still active")
+        return
+    requests = rule(in_profile(datasets, platform), context.scheduled_execution_time)
+    if not requests:
+        yield dg.SkipReason("nothing can be due at this tick")
+    yield from (run_request(r) for r in requests)
 
 
 def run_request(request: Request) -> dg.RunRequest:

@@ -1,9 +1,9 @@
 """Which settlement days and datasets a tick of a schedule is about; pure functions of catalogue entries and time.
 
-Receipts are not read here: a schedule must not wait for the store, nor keep its writer out. The rules name every dataset
-that may have something to be asked for; within the run the planner asks for exactly what the receipts do not cover.
-Naming fewer than all matters because Dagster keeps an event for every asset and day that a run plans, whatever comes of
-it: 1.4 kB each, or 14 MB a day for a hundred datasets every quarter of an hour.
+Receipts are not read here: a schedule must not wait for the store, nor keep its writer out. The rules name every
+dataset that may have something to be asked for; within the run the planner asks for exactly what the receipts do not
+cover. Naming fewer than all matters because Dagster keeps an event for every asset and day that a run plans, whatever
+comes of it: 2.9 kB each, or 28 MB a day for a hundred datasets every quarter of an hour.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ TICK = timedelta(minutes=15)
 """Between two ticks of the refresh; the cron expression in ``schedules`` says the same."""
 
 HOUR = timedelta(hours=1)
+"""Between two looks at yesterday, once its first hour of late data is over."""
 
-LATE_DATA = timedelta(days=1)
-"""Late data of yesterday are waited for by the refresh when they settle within a day; what settles later is asked for
-by the daily revisions."""
+RECHECK_HOURS = 6
+"""Every so many hours a tick takes nothing as given: a dataset that is asked for once a day and failed waits no longer
+than that."""
 
 RECENT_DAYS = 7
 """Complete days that the daily revisions look at for every dataset: as long as the planner doubts an empty answer, and
@@ -35,7 +36,8 @@ CATCH_UP = timedelta(days=7)
 good by the next run, older ones are for a backfill."""
 
 FARTHEST_DAYS = 1200
-"""Days back at which a re-read may lie: the dispute final run comes 28 months after the day, with room for calendars."""
+"""Days back at which a re-read may lie: the dispute final run comes 28 months after the day, with some
+room."""
 
 FARTHEST_BY_MINUTES = 60
 """The same for a lag of minutes only, which no entry has for longer than a month."""
@@ -50,43 +52,47 @@ class Request:
     datasets: tuple[Dataset, ...]
 
 
-def refresh_request(datasets: Sequence[Dataset], tick: datetime) -> Request:
+def refresh_requests(datasets: Sequence[Dataset], tick: datetime) -> Sequence[Request]:
     """What a tick of the live refresh is about: today in Europe/London, and yesterday while its late data come in.
 
     Yesterday is looked at in every tick of the first hour after midnight, because its last windows have only just
-    closed, and then hourly.
+    closed, and then hourly. It is a run of its own, because a run about two days plans both for every dataset.
 
     Args:
         datasets: Entries to be kept current.
         tick: The tick's time, aware.
     """
     today = calendar.settlement_day(tick)
-    yesterday = today - timedelta(days=1)
-    fresh = tick - calendar.day_start_utc(today) < HOUR
-    late = fresh or (_is_full_hour(tick) and any(_comes_late(d, yesterday, tick) for d in datasets))
-    first = yesterday if late else today
-    return Request(first, today, tuple(d for d in datasets if may_be_due(d, first, today, tick)))
+    age = tick - calendar.day_start_utc(today)
+    looks = [(today, TICK)]
+    if age < HOUR or age % HOUR < TICK:
+        looks.append((today - timedelta(days=1), TICK if age < HOUR else HOUR))
+    requests = (
+        Request(day, day, tuple(d for d in datasets if may_be_due(d, day, tick, interval))) for day, interval in looks
+    )
+    return [r for r in requests if r.datasets]
 
 
-def may_be_due(dataset: Dataset, first: date, last: date, tick: datetime) -> bool:
-    """Whether the dataset may have something to ask for, given that the ticks before asked for all they should.
-
-    At the full hour nothing is taken as given, so that what failed in between is asked for again.
+def may_be_due(dataset: Dataset, day: date, tick: datetime, interval: timedelta) -> bool:
+    """Whether the dataset may have something to ask for, given that the looks before asked for all they should.
 
     Args:
         dataset: The catalogue entry.
-        first: First settlement day.
-        last: Last settlement day.
+        day: Settlement day.
         tick: The tick's time, aware.
+        interval: Time between two looks at the day.
     """
     from energy_assets.ingest.model import Seen
     from energy_assets.ingest.planner import plan
 
-    if _is_full_hour(tick):
-        return plan(dataset, first, last, (), tick).status == "due"
-    before = tick - _since_last_poll(dataset, tick)
-    asked = [Seen(window, before, None) for window in plan(dataset, first, last, (), before).windows]
-    return plan(dataset, first, last, asked, tick).status == "due"
+    age = tick - calendar.day_start_utc(calendar.settlement_day(tick))
+    if age % (RECHECK_HOURS * HOUR) < TICK:
+        return plan(dataset, day, day, (), tick).status == "due"
+    poll = timedelta(minutes=dataset.timing.poll_minutes)
+    begins_poll = age % poll < interval
+    before = tick - (max(poll, interval) if begins_poll else interval)
+    asked = [Seen(window, before, None) for window in plan(dataset, day, day, (), before).windows]
+    return plan(dataset, day, day, asked, tick).status == "due"
 
 
 def revision_requests(datasets: Sequence[Dataset], tick: datetime) -> Sequence[Request]:
@@ -100,51 +106,24 @@ def revision_requests(datasets: Sequence[Dataset], tick: datetime) -> Sequence[R
     """
     today = calendar.settlement_day(tick)
     recent = today - timedelta(days=RECENT_DAYS)
-    requests = [Request(recent, today - timedelta(days=1), _lasting(datasets, today))]
+    lasting = tuple(d for d in datasets if d.query.unit != "snapshot" and d.begins < today)
+    requests = [Request(recent, today - timedelta(days=1), lasting)]
     older: dict[date, set[str]] = defaultdict(set)
-    for lag, concerned in _by_lag(datasets).items():
+    for lag, concerned in _by_lag(lasting).items():
         for day in _days_reached(lag, recent, tick):
             older[day].update(d.code for d in concerned if d.begins <= day)
     for first, last in spans(day for day, codes in older.items() if codes):
         codes = set().union(*(older[day] for day in calendar.days_between(first, last)))
-        requests.append(Request(first, last, tuple(d for d in datasets if d.code in codes)))
-    return requests
-
-
-def _is_full_hour(tick: datetime) -> bool:
-    return tick.minute == 0
-
-
-def _since_last_poll(dataset: Dataset, tick: datetime) -> timedelta:
-    """How long ago the dataset was last asked, if it is asked at every tick that begins a new poll interval."""
-    minutes = dataset.timing.poll_minutes
-    since_midnight = tick - calendar.day_start_utc(calendar.settlement_day(tick))
-    poll = timedelta(minutes=minutes)
-    return max(poll, TICK) if since_midnight % poll < TICK else TICK
-
-
-def _comes_late(dataset: Dataset, yesterday: date, tick: datetime) -> bool:
-    """Whether the day's last window is still provisional, and settles soon enough to be waited for."""
-    if dataset.query.unit == "snapshot" or yesterday < dataset.begins:
-        return False
-    _, end = calendar.day_bounds_utc(yesterday)
-    window = (end - TICK, end)
-    settled = dataset.timing.settled
-    return not calendar.lag_passed(settled, *window, tick) and calendar.lag_passed(settled, *window, end + LATE_DATA)
-
-
-def _lasting(datasets: Iterable[Dataset], today: date) -> tuple[Dataset, ...]:
-    """Those with past days to look at: not registers, and begun."""
-    return tuple(d for d in datasets if d.query.unit != "snapshot" and d.begins < today)
+        requests.append(Request(first, last, tuple(d for d in lasting if d.code in codes)))
+    return [r for r in requests if r.datasets]
 
 
 def _by_lag(datasets: Iterable[Dataset]) -> dict[Lag, list[Dataset]]:
     """Datasets by each of the moments at which a past day of theirs is asked for."""
     found: dict[Lag, list[Dataset]] = defaultdict(list)
     for dataset in datasets:
-        if dataset.query.unit != "snapshot":
-            for lag in {dataset.timing.available, dataset.timing.settled, *dataset.timing.rereads}:
-                found[lag].append(dataset)
+        for lag in {dataset.timing.available, dataset.timing.settled, *dataset.timing.rereads}:
+            found[lag].append(dataset)
     return found
 
 

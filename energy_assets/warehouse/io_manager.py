@@ -36,7 +36,7 @@ COLUMNS = "columns"
 class WarehouseIOManager(dg.IOManager):
     """Reads any asset's table and writes derived ones, in whichever warehouse the settings name.
 
-    An input's metadata may hold ``view`` (``rows``, ``latest`` or ``history``; ``rows`` by default) and ``columns`` (names).
+    An input's metadata may hold ``view`` (``rows``, ``latest`` or ``history``; ``rows`` by default) and ``columns``.
     Instants come as UTC: aware in pandas, ``timestamp[us]`` in Arrow.
     """
 
@@ -105,7 +105,8 @@ def to_pandas(rows: pa.Table) -> pd.DataFrame:
     aware = pa.schema(
         [pa.field(f.name, pa.timestamp("us", "UTC")) if pa.types.is_timestamp(f.type) else f for f in rows.schema]
     )
-    return rows.cast(aware).to_pandas()
+    frame: pd.DataFrame = rows.cast(aware).to_pandas()
+    return frame
 
 
 def write_derived(
@@ -171,7 +172,8 @@ def _refuse_other_days(table: Table, stamped: pa.Table, first: date, last: date)
     found = pc.min_max(stamped.column("_partition_day")).as_py()
     if stamped.num_rows and not first <= found["min"] <= found["max"] <= last:
         raise ContractError(
-            f"{table.name}: rows of {found['min']} to {found['max']} in a run about {first} to {last}; nothing was written"
+            f"{table.name}: rows of {found['min']} to {found['max']} in a run about {first} to {last}; "
+            "nothing was written"
         )
 
 
