@@ -452,8 +452,8 @@ class DuckDBWarehouse:
         if not held:
             raise UnknownAsOfError(
                 f"{table.dataset}: nothing of {from_day} to {to_day} had been ingested by "
-                f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}, so what was held then is unknown: ask for a later moment or "
-                f"use published_as_of."
+                f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}, so what was held then is unknown: ask for a later moment "
+                f"or use published_as_of."
             )
 
     @staticmethod

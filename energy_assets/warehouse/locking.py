@@ -124,11 +124,8 @@ class Holder:
             self._leave()
 
     def close(self) -> None:
-        """Give the file up as soon as no operation runs."""
-        with self._condition:
-            self._condition.wait_for(lambda: not self._users and not self._changing)
-            self._changing = True
-        self._change(lambda: None)
+        """Give the file up, unless another thread or session still uses it; then it goes with the last of them."""
+        self._close_if_unused()
 
     def _enter(self, write: bool) -> duckdb.DuckDBPyConnection:
         with self._condition:

@@ -237,7 +237,8 @@ class TableLayout:
             if count:
                 raise WarehouseError(
                     f"{self._schema}.{self._table.name}: column {column} is stored as {held}, the catalogue says "
-                    f"{wanted}, and {count} stored values would change: rename the table, then refresh to fill a new one."
+                    f"{wanted}, and {count} stored values would change: rename the table, then refresh to fill a "
+                    f"new one."
                 )
         for table in tables:
             self._cursor.execute(

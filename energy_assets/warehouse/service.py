@@ -118,7 +118,8 @@ def _first(dialect: Dialect, schema: str) -> list[str]:
     names = dialect.identifiers([name for name, _ in RECEIPT_COLUMNS], "R")
     newest = (
         f"SELECT {names} FROM {dialect.qualified(schema, RECEIPTS)} R QUALIFY row_number() OVER "
-        f"(PARTITION BY R.table_name, R.window_from_utc, R.window_to_utc, R.branch ORDER BY R.recorded_utc DESC, R.receipt_id DESC) = 1"
+        f"(PARTITION BY R.table_name, R.window_from_utc, R.window_to_utc, R.branch "
+        f"ORDER BY R.recorded_utc DESC, R.receipt_id DESC) = 1"
     )
     return [*statements, f"CREATE VIEW {dialect.qualified(schema, RECEIPTS_LATEST)} AS {newest}"]
 

@@ -300,7 +300,8 @@ class TableSql:
         """Delete the stored rows that ``delta`` updates."""
         return (
             f"DELETE FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} "
-            f"AND EXISTS (SELECT 1 FROM {delta} D WHERE D._change = 'updated' AND T._hash_key = D._old_hash AND {self.same_row('D', 'T')})"
+            f"AND EXISTS (SELECT 1 FROM {delta} D WHERE D._change = 'updated' AND T._hash_key = D._old_hash "
+            f"AND {self.same_row('D', 'T')})"
         )
 
     def keep_late(self, source: str, columns: Sequence[str], condition: str, bounds: Bounds, now: datetime) -> str:
