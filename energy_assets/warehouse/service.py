@@ -113,6 +113,7 @@ def _first(dialect: Dialect, schema: str) -> list[str]:
         (QUARANTINE, QUARANTINE_COLUMNS),
         (DAYS, DAYS_COLUMNS),
         (TABLES, TABLES_COLUMNS),
+        (ORIGIN, ORIGIN_COLUMNS),
     )
     statements = [f"CREATE TABLE {dialect.qualified(schema, n)} ({dialect.columns(c)})" for n, c in tables]
     names = dialect.identifiers([name for name, _ in RECEIPT_COLUMNS], "R")
