@@ -141,7 +141,7 @@ def estimate(
     possible = [d for d in datasets if reasons[d.code] is None]
     idle: dict[str, str] = {}
     assumed: dict[str, list[Seen]] = {d.code: [] for d in datasets}
-    with engine.warehouse.session():
+    with engine.warehouse.session(write=False):
         for piece in pieces(from_day, to_day):
             for first, last in _spans(piece.from_day, piece.to_day, CHUNK_DAYS):
                 seen = _seen(possible, first, last, engine, since)
@@ -190,8 +190,8 @@ def run(
 ) -> list[Outcome]:
     """Work off a range piece by piece.
 
-    What receipts cover is not asked for again, so a killed backfill goes on where it was. Stops early when a whole piece
-    brought nothing but failures: the provider is gone, and the rest would fail alike.
+    What receipts cover is not asked for again, so a killed backfill goes on where it was. It stops when a whole
+    piece brought nothing but failures: the provider is gone, and the rest would fail alike.
 
     Returns:
         One outcome per dataset over all pieces that were worked on, in the order given.

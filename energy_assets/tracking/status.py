@@ -87,7 +87,7 @@ def evaluate_days(
     low = min((start for start, _ in spans), default=now)
     high = max((end for _, end in spans), default=now)
     columns = {d.table.name: column for d in datasets if (column := event_column(d)) is not None}
-    with warehouse.session():
+    with warehouse.session(write=False):
         held = {s.table: s for s in warehouse.status(tables, rows_day or calendar.settlement_day(now), columns)}
         seen = warehouse.coverage(tables, low, high)
     return [

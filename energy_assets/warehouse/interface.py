@@ -52,8 +52,12 @@ class Warehouse(Protocol):
 
     name: str
 
-    def session(self) -> AbstractContextManager[None]:
-        """Hold the store open over several calls; without it each call opens and closes by itself. Re-entrant."""
+    def session(self, *, write: bool = True) -> AbstractContextManager[None]:
+        """Hold the store open over several calls; without it each call opens and closes by itself. Re-entrant.
+
+        Args:
+            write: Whether any of the calls writes; ``False`` lets others read meanwhile.
+        """
         ...
 
     def coverage(
@@ -109,9 +113,7 @@ class Warehouse(Protocol):
         """
         ...
 
-    def status(
-        self, tables: Sequence[Table], today: date, event_columns: Mapping[str, str]
-    ) -> Sequence[DatasetStatus]:
+    def status(self, tables: Sequence[Table], today: date, event_columns: Mapping[str, str]) -> Sequence[DatasetStatus]:
         """What is held of each table; ``event_columns`` maps table names to their event-time column."""
         ...
 
