@@ -274,6 +274,10 @@ class Source(Protocol):
         """The URL that ``fetch`` would ask, secrets redacted."""
         ...
 
+    def requests_sent(self, dataset: Dataset) -> int:
+        """Requests sent for the dataset so far, retries included."""
+        ...
+
     async def aclose(self) -> None:
         """Close connections."""
         ...

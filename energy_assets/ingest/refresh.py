@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
-from energy_assets.errors import EnergyAssetsError, WarehouseError, WindowTooLargeError
+from energy_assets.errors import EnergyAssetsError, SpoolError, StatusError, WarehouseError, WindowTooLargeError
 from energy_assets.ingest.model import (
     QUARANTINE_SCHEMA,
     Body,
@@ -125,7 +125,7 @@ def refresh(
     """
     if to_day < from_day:
         raise ValueError(f"the range {from_day} to {to_day} holds no day; give the earlier day first")
-    engine.spool.sweep(engine.clock())
+    _tidy(lambda: engine.spool.sweep(engine.clock()))
     total: dict[str, Outcome] = {}
     for first, last in _chunks(from_day, to_day):
         plans = make_plans(datasets, first, last, policy, engine)
@@ -133,7 +133,7 @@ def refresh(
             total[outcome.dataset] = merged(total[outcome.dataset], outcome) if outcome.dataset in total else outcome
             if on_outcome is not None:
                 on_outcome(outcome)
-    engine.spool.compress_pending()
+    _tidy(engine.spool.compress_pending)
     return [total[d.code] for d in datasets]
 
 
@@ -172,6 +172,14 @@ def merged(first: Outcome, second: Outcome) -> Outcome:
 def new_receipt_id(now: datetime) -> str:
     """A unique identifier that sorts by time: milliseconds, then randomness, in hex."""
     return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+
+
+def _tidy(work: Callable[[], object]) -> None:
+    """House-keeping of the spool: worth a warning when it fails, never an outcome."""
+    try:
+        work()
+    except SpoolError as error:
+        logger.warning("the spool could not be tidied: %s", error)
 
 
 def _chunks(from_day: date, to_day: date) -> Iterator[tuple[date, date]]:
@@ -251,7 +259,6 @@ class _Tally:
 
     counts: Counts = field(default_factory=Counts)
     windows: int = 0
-    requests: int = 0
     bytes: int = 0
     statuses: set[ReceiptStatus] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
@@ -264,7 +271,6 @@ class _Tally:
     def add(self, receipt: Receipt) -> None:
         self.counts += receipt.counts
         self.windows += 1
-        self.requests += receipt.attempts
         self.bytes += receipt.body_bytes
         self.statuses.add(receipt.status)
         self.new_columns.update(receipt.new_columns)
@@ -276,7 +282,7 @@ class _Tally:
         if receipt.status == "suspect":
             self.suspect.append(receipt.window)
 
-    def outcome(self, code: str) -> Outcome:
+    def outcome(self, code: str, requests: int) -> Outcome:
         order: tuple[ReceiptStatus, ...] = ("failed", "written", "suspect", "unchanged", "silent", "not_due")
         status: OutcomeStatus = next((s for s in order if s in self.statuses), "unchanged")
         return Outcome(
@@ -284,7 +290,7 @@ class _Tally:
             status=status,
             counts=self.counts,
             windows=self.windows,
-            requests=self.requests,
+            requests=requests,
             bytes=self.bytes,
             failures=tuple(self.failures),
             suspect=tuple(sorted(self.suspect)),
@@ -338,7 +344,7 @@ class _DatasetRun:
             self._tally.failures.append(
                 f"{self._dataset.code}: {left} further windows were not asked for after these failures"
             )
-        outcome = self._tally.outcome(self._dataset.code)
+        outcome = self._tally.outcome(self._dataset.code, self._source.requests_sent(self._dataset))
         _log(outcome)
         return outcome
 
@@ -373,8 +379,8 @@ class _DatasetRun:
             run_id=self._policy.run_id,
             url=self._source.url(self._dataset, window),
         )
-        destination = self._engine.spool.new_path(self._dataset.code)
         try:
+            destination = self._engine.spool.new_path(self._dataset.code)
             body = await self._source.fetch(self._dataset, window, destination)
         except WindowTooLargeError as error:
             await self._halve(window, receipt, error)
@@ -413,7 +419,7 @@ class _DatasetRun:
         except RefusedBodyError as error:
             counts = Counts(fetched=error.fetched, quarantined=error.quarantine.num_rows)
             await self._fail(asked.with_(counts=counts), error, error.quarantine)
-            self._engine.spool.keep(body, asked)
+            self._keep(body, asked)
             return
         counts = Counts(
             fetched=typed.fetched,
@@ -439,10 +445,11 @@ class _DatasetRun:
         final = receipt.with_(status=status, reason=reason)
         await self._recorded(final, typed.quarantine)
         self._tally.add(final)
-        self._engine.spool.keep(body, final)
+        self._keep(body, final)
 
     async def _fail(self, receipt: Receipt, error: EnergyAssetsError, quarantine: pa.Table | None = None) -> None:
-        failed = receipt.with_(status="failed", reason=str(error))
+        status = error.status if isinstance(error, StatusError) else receipt.http_status
+        failed = receipt.with_(status="failed", reason=str(error), http_status=status)
         await self._recorded(failed, quarantine)
         self._tally.add(failed)
 
@@ -474,7 +481,10 @@ class _DatasetRun:
             self._tally.add(receipt)
         final = {r.receipt_id: r for r in (*result.receipts, *refused)}
         for receipt, body in zip(gathered.receipts, gathered.bodies, strict=True):
-            self._engine.spool.keep(body, final[receipt.receipt_id])
+            self._keep(body, final[receipt.receipt_id])
+
+    def _keep(self, body: Body, receipt: Receipt) -> None:
+        _tidy(lambda: self._engine.spool.keep(body, receipt))
 
 
 def empty_status(dataset: Dataset, window: Window, asked: datetime) -> tuple[ReceiptStatus, str]:
