@@ -1,6 +1,6 @@
-"""Faults on request, and the record of every request: what tests use to make a provider misbehave and to see who asked.
+"""Faults on request, and the record of every request: how tests make a provider misbehave, and see who asked.
 
-What a fault does to rows and bodies belongs here; when a request asks for it is ``elexon``'s business. A fault is scoped
+What a fault does to rows and bodies belongs here; when a request meets it is ``elexon``'s business. A fault is scoped
 by dataset, by the requests it lets pass first, by how many it hits and by probability.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from threading import Lock
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, overload
 
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import EnergyAssetsError
@@ -39,14 +39,24 @@ Kind = Literal[
     "reorder_columns",
     "untypable",
 ]
-"""``latency``: wait ``seconds``. ``status``: answer with ``status`` (429 with ``Retry-After: seconds``). ``reset``: reset the
-connection in mid-body. ``short``: close it in mid-body. ``truncate``: a whole answer whose JSON ends early;
-``truncate_comma``: right after a comma. ``html``: a web page with 200. ``empty``: no rows. ``identical``: the first body for every window.
-``wrong_window``: rows of ``days`` before. ``ignore_parameters``: the latest rows for every window. ``small_limit``: 400 above
-``minutes``, naming it. ``start_end_empty``: nothing where first and last bound are the same day or instant. ``boundary``: rows at
-the excluded end as well, and the newest row twice. ``duplicate_rows``: every row twice. ``new_column``, ``missing_column``,
-``rename_column``, ``reorder_columns``: change ``column`` of every row. ``untypable``: a word where a number belongs, in ``share`` of the
-rows (0: in one)."""
+"""What goes wrong.
+
+- ``latency``: wait ``seconds``.
+- ``status``: answer with ``status``, and with ``Retry-After`` where ``seconds`` is positive.
+- ``reset``, ``short``: reset or close the connection in mid-body.
+- ``truncate``, ``truncate_comma``: a whole answer whose JSON ends early, or right after a comma between two rows.
+- ``html``: a web page with status 200.
+- ``empty``: no rows.
+- ``identical``: the first body, for every window.
+- ``wrong_window``: rows of ``days`` earlier.
+- ``ignore_parameters``: the latest rows, for every window.
+- ``small_limit``: 400 above ``minutes``, naming them.
+- ``start_end_empty``: nothing where both bounds are given alike.
+- ``boundary``: rows at the excluded end as well, and the newest row twice.
+- ``duplicate_rows``: every row twice.
+- ``new_column``, ``missing_column``, ``rename_column``, ``reorder_columns``: change ``column`` in every row.
+- ``untypable``: a word where a number belongs, in ``share`` of the rows (0: in one).
+"""
 
 Row = dict[str, Any]
 
@@ -110,7 +120,7 @@ class Faults:
         self._random = random.Random(seed)
         self._lock = Lock()
 
-    def add(self, kind: Kind, **options: Any) -> int:
+    def add(self, kind: Kind, **options: Any) -> int:  # noqa: ANN401 - each option has its own type in Fault
         """Arm a fault; options are the attributes of ``Fault``.
 
         Returns:
@@ -212,7 +222,11 @@ class RequestLog(Sequence[Asked]):
             self._asked.clear()
             self.peak = self._now
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Asked: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Asked]: ...
+    def __getitem__(self, index: int | slice) -> Asked | Sequence[Asked]:
         return self._asked[index]
 
     def __len__(self) -> int:
@@ -233,14 +247,13 @@ def bends(faults: Sequence[Fault]) -> bool:
     return any(fault.kind in _CHANGES for fault in faults)
 
 
-def cut(body: bytes, kind: Kind) -> bytes:
-    """A body that ends early, at about two thirds; never whole."""
+def cut(body: bytes, *, after_comma: bool) -> bytes:
+    """A body that ends early: at about two thirds, or right after a comma near there, between two rows if it can be."""
     place = max(1, len(body) * 2 // 3)
-    if kind == "truncate_comma":
-        # The first comma between two rows, or any other one, so that what is left looks whole to a careless reader.
-        between = body.find(b"},", place) + 1
-        place = (between or body.rfind(b",", 0, place)) + 1
-    return body[:place]
+    if not after_comma:
+        return body[:place]
+    between = body.rfind(b"},", 0, place)
+    return body[: between + 2] if between >= 0 else body[: body.rfind(b",", 0, place) + 1]
 
 
 def _column(fault: Fault, dataset: Dataset, row: Mapping[str, Any]) -> str:
@@ -299,6 +312,6 @@ _CHANGES: dict[str, Callable[[list[Row], Fault, Dataset], list[Row]]] = {
 }
 
 
-def dumped(rows: Sequence[Row]) -> bytes:
+def dumped(rows: Iterable[Row]) -> bytes:
     """Rows as JSON, joined by commas."""
     return b",".join(json.dumps(row, separators=(",", ":")).encode() for row in rows)

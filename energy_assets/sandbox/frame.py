@@ -15,10 +15,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from energy_assets.calendar import day_bounds_utc, summer_time_spans
+from energy_assets.calendar import day_bounds_utc, settlement_run_date, summer_time_spans
 from energy_assets.catalogue.model import Dataset
+from energy_assets.errors import CalendarError
 from energy_assets.sandbox.rows import DAY, HOUR, MINUTE, PERIOD, SECOND, Micros, instant_of, micros
-from energy_assets.sandbox.words import UNIT_COLUMNS, UNITS, WORDS
+from energy_assets.sandbox.words import RUNS, UNIT_COLUMNS, UNITS, WORDS, split
 
 Ints = npt.NDArray[np.int64]
 Axis = Literal["register", "periods", "grid", "publications", "events", "day"]
@@ -26,22 +27,26 @@ Target = Literal["own", "ended", "period", "hour", "day", "week", "month", "year
 Members = Literal["one", "acceptance", "pairs", "stack", "actions", "segments", "revisions"]
 
 PUBLISHED = frozenset(
-    "publishTime createdTime createdDateTime submissionDateTime creationTime fileCreationTime sourceFileDatetime "
-    "messageReceivedDateTime".split()
+    split(
+        "publishTime createdTime createdDateTime submissionDateTime creationTime fileCreationTime sourceFileDatetime "
+        "messageReceivedDateTime"
+    )
 )
 """Instants that say when a row was made, not what it is about."""
 
-_WEEKS = frozenset("week calendarWeekNumber forecastWeek forecastWeekCommencingDate weekStartDate".split())
-_MONTHS = frozenset({"month", "forecastMonth"})
-_YEARS = frozenset({"year", "forecastYear"})
+WEEKS = frozenset(split("week calendarWeekNumber forecastWeek forecastWeekCommencingDate weekStartDate"))
+MONTHS_OF = frozenset({"month", "forecastMonth"})
+YEARS = frozenset({"year", "forecastYear"})
 _TIME_COLUMNS = (
     PUBLISHED
-    | _WEEKS
-    | _MONTHS
-    | _YEARS
+    | WEEKS
+    | MONTHS_OF
+    | YEARS
     | frozenset(
-        "settlementDate settlementPeriod startTime timeFrom timeTo time measurementTime measurementDate forecastDate "
-        "settlementPeriodFrom settlementPeriodTo acceptanceTime notificationTime".split()
+        split(
+            "settlementDate settlementPeriod startTime timeFrom timeTo time measurementTime measurementDate "
+            "forecastDate settlementPeriodFrom settlementPeriodTo acceptanceTime notificationTime"
+        )
     )
 )
 
@@ -56,6 +61,20 @@ FULL_EVENTS = 400
 FULL_ENTITIES = 40
 LONGEST_HORIZON = 110
 """Half hours or hours that a full publication looks ahead at most: two days and a margin."""
+
+RUN_COLUMN = "settlementRunType"
+
+NEVER = 4_000_000_000_000_000
+"""A moment in 2096, later than any present that the sandbox is set to."""
+
+AHEAD = {"acceptanceTime": 25 * MINUTE, "notificationTime": 90 * MINUTE}
+"""Instants of publication that come before what they announce, and by how much."""
+
+EVENING = 17 * HOUR
+"""Where the peak of a winter's day lies."""
+
+GOLDEN = 0.6180339887498949
+"""Spreads the members of one fact over the unit interval."""
 
 FACTS_A_DAY = 1_000_000
 """More facts than any day has, so that serial numbers of different days never meet."""
@@ -174,6 +193,10 @@ def shape_of(dataset: Dataset) -> Shape:
     names = _key_names(dataset)
     units = [name for name in names if name in UNIT_COLUMNS]
     words = [name for name in names if name in WORDS and name not in UNIT_COLUMNS]
+    if RUN_COLUMN in words:
+        words.remove(RUN_COLUMN)
+        # The runs of one fact stand together, so that a small day has all; a fact revised in place has the last only.
+        words[:0] = [RUN_COLUMN] if dataset.revision == "vintage" else []
     dims = tuple((name, len(WORDS[name])) for name in words) + ((("unit", UNITS),) if units else ())
     known = _TIME_COLUMNS | UNIT_COLUMNS | WORDS.keys()
     return Shape(
@@ -204,6 +227,9 @@ def _axis(dataset: Dataset) -> tuple[Axis, int]:
         return "events", 0
     if per_day is not None and per_day > 50:
         return "grid", DAY // per_day
+    if "{season}" in dataset.query.path:
+        # A winter's answer holds its peaks, not its half hours.
+        return "day", DAY
     if "settlementPeriod" in names or "settlementPeriodFrom" in names or check.kind == "instant":
         return "periods", PERIOD
     return "day", DAY
@@ -239,9 +265,10 @@ def _target(dataset: Dataset, axis: Axis) -> Target:
         return "ended" if dataset.revision == "revised_in_place" else "period"
     if {"timeFrom", "startTime"} & key:
         return "hour"
-    for target, columns in (("week", _WEEKS), ("month", _MONTHS)):
-        if columns & key:
-            return target  # type: ignore[return-value]
+    if WEEKS & key:
+        return "week"
+    if MONTHS_OF & key:
+        return "month"
     if any(dataset.table.by_name[name].type == "date" for name in key if name in dataset.table.by_name):
         return "day"
     return "year"
@@ -372,49 +399,72 @@ def _frame(
     anchor, lead, entity = fact // (horizon * entities), fact // entities % horizon, fact % entities
     if shape.axis == "events" and shape.dims:
         entity = rng.integers(0, 10_000, len(fact))
-    level = _levels(anchors, revision, seed_of(dataset.code))[anchor]
+    level = _levels(dataset, anchors, revision)[anchor]
     counts = _counts(dataset, shape, len(fact), volume, rng)
-    if dataset.table.replace_scope:
-        # A revised set loses a member; a set of one, where sets are of actions, gains them instead.
-        counts = np.where(
-            (level > 0) & (counts > 1), counts - 1, np.where(level > 0, counts + (shape.members == "actions"), counts)
-        )
+    counts = _revised_counts(dataset, shape, counts, level, entity == entities - 1)
+    draw = rng.random(len(fact))
     row = np.repeat(fact, counts)
     member = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start, end, publish = _times(dataset, shape, anchors[anchor], lead)
-    start, end = _split(shape, start[row], end[row], member, counts[row])
-    publish = publish[row] + _republished(dataset, shape, level[row], member)
-    at = publish if dataset.check.kind == "instant" and dataset.check.column in PUBLISHED else start
-    serial = (int(anchors[0] + HOUR) // DAY if len(anchors) else 0) * FACTS_A_DAY + fact[row]
-    hidden = max(dataset.timing.available.minutes, 0) * MINUTE
-    visible = np.maximum(
-        publish, end if shape.axis in ("periods", "grid", "day") and shape.members != "acceptance" else publish
-    )
+    start, end, publish = (values[row] for values in _times(dataset, shape, anchors[anchor], lead))
+    start, end = _split(shape, start, end, member, counts[row])
+    if RUN_COLUMN in dict(shape.dims):
+        publish = _run_times(start, entity[row])
+    seen = np.maximum(publish, end) if shape.axis in ("periods", "grid", "day") and not shape.spills else publish
+    publish = publish + _republished(dataset, shape, level[row], member)
+    first_day = (int(anchors[0]) + HOUR) // DAY if len(anchors) else 0
     return Frame(
-        at,
-        start,
-        end,
-        publish,
-        visible + hidden,
-        anchor[row],
-        entity[row],
-        member,
-        counts[row],
-        serial,
-        level[row],
-        rng.random(len(row)),
+        at=publish if dataset.check.kind == "instant" and dataset.check.column in PUBLISHED else start,
+        start=start,
+        end=end,
+        publish=publish,
+        visible=seen + max(dataset.timing.available.minutes, 0) * MINUTE,
+        anchor=anchor[row],
+        entity=entity[row],
+        member=member,
+        members=counts[row],
+        serial=first_day * FACTS_A_DAY + row,
+        level=level[row],
+        # Drawn by fact and not by row, so that a revision changes no row that it does not touch.
+        draw=(draw[row] + member * GOLDEN) % 1.0,
     )
 
 
-def _levels(anchors: Micros, revision: int, salt: int) -> Ints:
-    """How often each anchor has been revised: every revision touches about one in sixteen, and at least one of a day."""
+def _levels(dataset: Dataset, anchors: Micros, revision: int) -> Ints:
+    """How often each anchor has been revised: every revision touches about one in sixteen, and one at least."""
     level = np.zeros(len(anchors), dtype=np.int64)
+    if dataset.revision != "revised_in_place" or not len(anchors):
+        return level
+    salt = seed_of(dataset.code) % 1_000_003
     for number in range(1, revision + 1):
-        # Only the anchor's own instant decides, so the choice is the same however the window is cut.
-        level += (anchors // MINUTE * 2_654_435_761 + salt + number * 97_003) % 104_729 % 16 == 0
-        if len(anchors):
-            level[(salt + number) % len(anchors)] += 1
+        level += (anchors // MINUTE * 7919 + salt + number * 97_003) % 104_729 % 16 == 0
+        level[(salt + number) % len(anchors)] += 1
     return level
+
+
+def _revised_counts(dataset: Dataset, shape: Shape, counts: Ints, level: Ints, last: npt.NDArray[np.bool_]) -> Ints:
+    """Rows per fact after revisions: a revised set loses its last member, an idle set of actions gains one."""
+    if not dataset.table.replace_scope or shape.axis == "register":
+        return counts
+    if shape.members == "actions":
+        return np.where((level > 0) & (counts == 1), 2, counts)
+    if shape.members == "one":
+        return np.where((level > 0) & last, 0, counts)
+    return np.where((level > 0) & (counts > 1), counts - 1, counts)
+
+
+def _run_times(start: Micros, entity: Ints) -> Micros:
+    """When the settlement run of each row was held; runs beyond the known holidays are never seen."""
+    day, place = np.unique(day_number(start), return_inverse=True)
+    held = np.array([[_run_time(int(number), run) for run in RUNS] for number in day.tolist()], dtype=np.int64)
+    return held.reshape(-1, len(RUNS))[place, entity % len(RUNS)]
+
+
+def _run_time(day: int, run: str) -> int:
+    try:
+        held = settlement_run_date(date(1970, 1, 1) + timedelta(days=day), run)
+    except CalendarError:
+        return NEVER
+    return micros(day_bounds_utc(held)[0]) + 10 * HOUR
 
 
 def _times(dataset: Dataset, shape: Shape, anchor: Micros, lead: Ints) -> tuple[Micros, Micros, Micros]:
@@ -422,6 +472,8 @@ def _times(dataset: Dataset, shape: Shape, anchor: Micros, lead: Ints) -> tuple[
     if shape.axis in ("register", "periods", "grid", "day"):
         length = shape.step or DAY
         end = local_midnight(day_number(anchor) + 1) if shape.axis == "day" else anchor + length
+        if shape.axis == "day" and "settlementPeriod" in dataset.table.by_name:
+            anchor, end = anchor + EVENING, anchor + EVENING + PERIOD
         return anchor, end, _fact_published(dataset, shape, anchor, end)
     start, end = _targets(dataset, shape, anchor, lead)
     return start, end, anchor
@@ -430,8 +482,8 @@ def _times(dataset: Dataset, shape: Shape, anchor: Micros, lead: Ints) -> tuple[
 def _fact_published(dataset: Dataset, shape: Shape, start: Micros, end: Micros) -> Micros:
     """When a fact is published: acceptances before they begin, calculations a while after, outturn at its end."""
     column = dataset.table.publish_column
-    if column == "acceptanceTime":
-        return start - 25 * MINUTE
+    if column in AHEAD:
+        return start - AHEAD[column]
     if column == "createdDateTime":
         return end + 14 * MINUTE
     return end + 15 * MINUTE if shape.axis == "day" else end
@@ -491,7 +543,7 @@ def _republished(dataset: Dataset, shape: Shape, level: Ints, member: Ints) -> I
     """How much later than at first a row was published."""
     if shape.axis in ("publications", "events"):
         return member * 7 * MINUTE if shape.members == "revisions" else np.zeros_like(level)
-    later = 5 * MINUTE if shape.members == "acceptance" else DAY
+    later = 5 * MINUTE if dataset.table.publish_column in AHEAD else DAY
     return np.where(level > 0, level * later, 0)
 
 

@@ -58,10 +58,11 @@ class Block:
     text: bytes
 
     @classmethod
-    def of(cls, at: Micros, visible: Micros, texts: Sequence[str]) -> Block:
+    def of(cls, at: Micros, visible: Micros, texts: Sequence[str | bytes]) -> Block:
         """A block of JSON texts in any order; equal places keep their order."""
         order = np.argsort(-at, kind="stable")
-        pieces = [texts[i].encode() + b"," for i in order.tolist()]
+        encoded = [text if isinstance(text, bytes) else text.encode() for text in texts]
+        pieces = [encoded[i] + b"," for i in order.tolist()]
         offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
         np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
         return cls(at[order], visible[order], offsets, b"".join(pieces))

@@ -43,7 +43,7 @@ class _Connections:
         connections = self._open
 
         class Recorded(H11Protocol):
-            def connection_made(self, transport) -> None:  # type: ignore[no-untyped-def, override]  # noqa: ANN001
+            def connection_made(self, transport) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
                 super().connection_made(transport)
                 self._peer = transport.get_extra_info("peername")
 

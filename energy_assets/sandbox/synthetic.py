@@ -1,21 +1,20 @@
 """Synthetic rows for every catalogue entry and any day, made from the entry alone and always the same.
 
-Turns frames and values into blocks of JSON, holds the edits that tests make to single rows, and answers windows. Nothing
-here knows a path or a parameter.
+Turns frames and values into blocks of JSON, holds the edits that tests make to single rows, and answers windows.
+Nothing here knows a path or a parameter.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 
-from energy_assets.calendar import lag_passed, day_bounds_utc, settlement_day
+from energy_assets.calendar import day_bounds_utc, lag_passed, settlement_day
 from energy_assets.catalogue.model import Dataset
 from energy_assets.sandbox.frame import Frame, Volume, frame_of, shape_of
 from energy_assets.sandbox.rows import EMPTY, Block, BlockCache, Branch, Micros, instant_of, joined, micros

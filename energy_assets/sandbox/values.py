@@ -13,9 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from energy_assets.catalogue.model import Dataset, Field
-from energy_assets.sandbox.frame import Frame, Ints, Shape, day_number, period_number, seed_of, shape_of
+from energy_assets.sandbox.frame import (
+    AHEAD,
+    RUN_COLUMN,
+    WEEKS,
+    YEARS,
+    Frame,
+    Ints,
+    Shape,
+    day_number,
+    period_number,
+    seed_of,
+    shape_of,
+)
 from energy_assets.sandbox.rows import HOUR, MINUTE, PERIOD, Micros, instant_of
-from energy_assets.sandbox.words import FUELS, MONTHS, UNIT_COLUMNS, UNITS, WORDS, elexon_unit, neso_unit
+from energy_assets.sandbox.words import FUELS, MONTHS, RUNS, UNIT_COLUMNS, UNITS, WORDS, elexon_unit, neso_unit, split
 
 Floats = npt.NDArray[np.float64]
 Texts = list[str]
@@ -26,9 +38,8 @@ WITHOUT_ZONE = frozenset({"halfHourEndTime", "endTime", "fileCreationTime", "sub
 ROW_TAGS = {"LOLPDRM": "LOLPDM"}
 """Datasets whose rows carry another name than their path."""
 
-_STARTS = frozenset("startTime timeFrom time measurementTime settlementPeriodStartDateTime eventStartTime".split())
-_ENDS = frozenset("timeTo endTime halfHourEndTime settlementPeriodEndDateTime eventEndTime".split())
-_COUNTED = frozenset("acceptanceNumber acceptanceId notificationSequence revisionNumber documentRevisionNumber".split())
+_STARTS = frozenset(split("startTime timeFrom time measurementTime settlementPeriodStartDateTime eventStartTime"))
+_ENDS = frozenset(split("timeTo endTime halfHourEndTime settlementPeriodEndDateTime eventEndTime"))
 
 _SAME = {"systemBuyPrice": "systemSellPrice", "finalPrice": "originalPrice"}
 """Columns that carry the same value as another."""
@@ -44,9 +55,16 @@ _RANGES = {
     "MWh": (-120.0, 400.0),
     "GBP": (-2000.0, 9000.0),
     "factor": (0.98, 1.02),
-    "Hz": (49.8, 50.2),
 }
 _PLAIN = (0.0, 100.0)
+_NAMED_RANGES = (
+    ("frequency", (49.8, 50.2)),
+    ("temperature", (-4.0, 28.0)),
+    ("probability", (0.0, 0.05)),
+    ("transmissionsystemdemand", (19_000.0, 44_000.0)),
+    ("demandoutturn", (18_000.0, 42_000.0)),
+)
+"""Ranges by a part of the field's name, where the unit says too little."""
 
 
 def texts_of(dataset: Dataset, frame: Frame, names: Sequence[str]) -> list[Texts]:
@@ -108,7 +126,9 @@ def _text(dataset: Dataset, shape: Shape, frame: Frame, field: Field) -> Texts:
         return _coded(_unit_numbers(shape, frame), named)
     if name in ("month", "forecastMonth"):
         return _coded(_target_dates(frame, lambda d: d.month - 1), MONTHS.__getitem__)
-    if name in ("amendmentFlag",):
+    if name == RUN_COLUMN and name not in dict(shape.dims):
+        return _coded(np.minimum(frame.level, len(RUNS) - 1), RUNS.__getitem__)
+    if name == "amendmentFlag":
         return _coded((frame.level > 0).astype(np.int64), ("ORI", "UPD").__getitem__)
     if name == "value":
         return _coded(frame.entity, _listed(field))
@@ -187,14 +207,14 @@ def _moments(dataset: Dataset, frame: Frame, name: str) -> Micros:
         return frame.start
     if name in _ENDS:
         return frame.end
-    if name == "notificationTime":
-        return frame.start - 90 * MINUTE + frame.level * MINUTE
-    if name == "acceptanceTime":
-        return frame.start - 25 * MINUTE
+    if name in AHEAD:
+        return frame.start - AHEAD[name]
     return frame.publish // PERIOD * PERIOD if name == "publishingPeriodCommencingTime" else frame.publish
 
 
 def _integers(dataset: Dataset, shape: Shape, frame: Frame, field: Field) -> Texts:
+    if field.name in YEARS:
+        return _plain(_years(dataset, frame))
     made = _KNOWN_INTEGERS.get(field.name)
     numbers = made(frame) if made else _measured(dataset, shape, frame, field).round().astype(np.int64)
     return _plain(numbers)
@@ -208,9 +228,11 @@ def _week(frame: Frame) -> Ints:
     return _target_dates(frame, lambda d: d.isocalendar().week)
 
 
-def _year(frame: Frame) -> Ints:
-    # A year that is read with a week must be the week's own.
-    return _target_dates(frame, lambda d: (d + timedelta(days=3 - d.weekday())).year)
+def _years(dataset: Dataset, frame: Frame) -> Ints:
+    """The calendar year; where the row also has a week, the year that the week belongs to."""
+    if WEEKS & dataset.table.by_name.keys():
+        return _target_dates(frame, lambda d: d.isocalendar().year)
+    return _target_dates(frame, lambda d: d.year)
 
 
 def _pairs(frame: Frame) -> Ints:
@@ -226,8 +248,6 @@ _KNOWN_INTEGERS: dict[str, Callable[[Frame], Ints]] = {
     "week": _week,
     "calendarWeekNumber": _week,
     "forecastWeek": _week,
-    "year": _year,
-    "forecastYear": _year,
     "pairId": _pairs,
     "bidOfferPairId": _pairs,
     "sequenceNumber": lambda f: f.member + 1,
@@ -254,8 +274,9 @@ def _measured(dataset: Dataset, shape: Shape, frame: Frame, field: Field) -> Flo
     if field.name == "generation" and "fuelType" in dataset.table.by_name:
         made = np.where(_may_pump(shape, frame), made - (high - low) / 2, made)
     made = np.where(frame.level > 0, np.clip(made + frame.level * 1.25, low, high), made)
-    if _no_data(dataset, shape, frame) is not None and field.type == "number":
-        made = np.where(_no_data(dataset, shape, frame), 0.0, made)
+    absent = _no_data(shape, frame) if field.type == "number" else None
+    if absent is not None:
+        made = np.where(absent, 0.0, made)
     if field.sentinels:
         chosen = (_shares(frame, field.name + "!") * len(field.sentinels)).astype(np.int64)
         coded = np.array(field.sentinels)[chosen]
@@ -266,8 +287,9 @@ def _measured(dataset: Dataset, shape: Shape, frame: Frame, field: Field) -> Flo
 def _range(field: Field) -> tuple[float, float]:
     """Bounds of synthetic values: those of the unit, narrowed by the entry's."""
     low, high = (-80.0, 260.0) if field.unit == "GBP/MWh" else _RANGES.get(field.unit or "", _PLAIN)
-    if field.name == "frequency":
-        low, high = _RANGES["Hz"]
+    low, high = next((bounds for part, bounds in _NAMED_RANGES if part in field.name.lower()), (low, high))
+    if field.name == "demand" and field.unit == "MW":
+        low, high = 18_000.0, 42_000.0
     if field.low is not None:
         low = max(low, field.low)
     if field.high is not None:
@@ -284,7 +306,7 @@ def _may_pump(shape: Shape, frame: Frame) -> npt.NDArray[np.bool_]:
     return both_ways[_digit(shape, frame, "fuelType") % len(words)]
 
 
-def _no_data(dataset: Dataset, shape: Shape, frame: Frame) -> npt.NDArray[np.bool_] | None:
+def _no_data(shape: Shape, frame: Frame) -> npt.NDArray[np.bool_] | None:
     """Rows that stand for the absence of data: an exchange without trades, a period without actions."""
     if "dataProvider" in dict(shape.dims):
         return np.asarray(_digit(shape, frame, "dataProvider") % 2 == 1)
@@ -324,7 +346,10 @@ def _nested(dataset: Dataset, shape: Shape, frame: Frame, field: Field) -> Texts
         ]
     sides = ("negative", "positive")
     return [
-        json.dumps({f"{side}{n}": round(40 * share, 3) if n == 1 else None for n in range(1, 7) for side in sides})
+        json.dumps(
+            {f"{side}{n}": round(40 * share, 3) if n == 1 else None for n in range(1, 7) for side in sides},
+            separators=(",", ":"),
+        )
         for share in shares
     ]
 

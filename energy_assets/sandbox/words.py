@@ -1,6 +1,6 @@
 """The codes and names that synthetic rows are made of, by field name.
 
-Vocabulary only: spellings that occur in the provider's data, most telling first, because small days take the first ones.
+Vocabulary only: spellings that occur in the provider's data, most telling first, because small days take the first.
 No invented measurement and no row belongs here.
 """
 
@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-FUELS = tuple(
-    "CCGT WIND NUCLEAR INTFR PS BIOMASS NPSHYD OCGT OTHER COAL OIL INTIRL INTNED INTEW INTNEM INTELEC INTIFA2 INTNSL INTVKL "
-    "INTGRNL".split()
+from energy_assets.catalogue.model import SETTLEMENT_RUNS
+
+
+def split(text: str) -> tuple[str, ...]:
+    """The words of a text."""
+    return tuple(text.split())
+
+
+FUELS = split(
+    "CCGT WIND NUCLEAR INTFR PS BIOMASS NPSHYD OCGT OTHER COAL OIL INTIRL INTNED INTEW INTNEM INTELEC INTIFA2 INTNSL "
+    "INTVKL INTGRNL"
 )
-MONTHS = tuple("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split())
+MONTHS = split("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC")
+RUNS = tuple(run for run in SETTLEMENT_RUNS if run != "DF")
+"""Settlement runs that are held for every day; a dispute run is not."""
+
 _GSP_GROUPS = tuple(f"_{letter}" for letter in "ABCDEFGHJKLMNP")
 _PARTIES = ("Northern Example Power Limited", "Lowland Example Trading plc", "Sample Flexibility Limited")
 _PARTY_IDS = ("SYNNORTH", "SYNLOW", "SYNFLEX")
@@ -40,7 +51,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "priceDirection": ("Expenditure", "Income"),
     "status": ("Intermediate", "Final"),
     "marketAgreementType": ("Daily", "Weekly"),
-    "settlementRunType": ("II",),
+    "settlementRunType": RUNS,
     "amendmentFlag": ("ORI",),
     "tradeDirection": ("Bid", "Offer"),
     "traderUnit": ("EWIC_NG", "NEMO_NG"),
@@ -92,8 +103,6 @@ WORDS: dict[str, tuple[str, ...]] = {
     "domesticPremiseIndicator": ("T", "F"),
     "measurementQuantityId": ("AI", "AE"),
     "defaultLoadShapeFlag": ("F", "T"),
-    "month": MONTHS,
-    "forecastMonth": MONTHS,
 }
 """Spellings by field name."""
 
