@@ -74,7 +74,7 @@ def generation_mix_type() -> dg.DagsterType:
                 column("start_utc"),
                 column.string_column("fuel_type"),
                 column.boolean_column("is_interconnector"),
-                column.numeric_column("generation_mw"),
+                column.numeric_column("generation_mw", ignore_missing_vals=True),
                 column.numeric_column("share_pct", min_value=0, max_value=100, ignore_missing_vals=True),
             ],
         )

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 COMPLETE = frozenset({"written", "unchanged", "silent"})
 """Outcomes after which the run's days hold everything that the provider has published of them."""
 
-NAMED_FAILURES = 10
-"""Failures told with their reason; the rest by name. An outage fails every dataset for one reason, told often
-enough."""
+MOST_REASONS = 10
+"""Different reasons told in one message; every failed dataset is named all the same."""
 
 REASON_LENGTH = 400
 """Characters of one reason: a sentence with a URL; log files and receipts have the whole."""
@@ -99,20 +98,24 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def failure_message(outcomes: Sequence[Outcome]) -> str | None:
-    """Which datasets failed and why, or ``None`` when none did."""
+    """Which datasets failed and why, or ``None`` when none did; datasets that failed alike share their reason."""
     failed = [o for o in outcomes if o.status == "failed"]
     if not failed:
         return None
-    reasons = [_reason(o) for o in failed[:NAMED_FAILURES]]
-    rest = ", ".join(o.dataset for o in failed[NAMED_FAILURES:])
-    more = f"; and likewise {rest}" if rest else ""
-    landed = "" if len(failed) == len(outcomes) else "; the others have landed"
-    return f"{len(failed)} of {len(outcomes)} datasets failed{landed}. {'; '.join(reasons)}{more}"
+    alike: dict[str, list[str]] = {}
+    for outcome in failed:
+        alike.setdefault(_reason(outcome), []).append(outcome.dataset)
+    told = [f"{', '.join(codes)}: {reason}" for reason, codes in list(alike.items())[:MOST_REASONS]]
+    rest = [code for codes in list(alike.values())[MOST_REASONS:] for code in codes]
+    more = [f"and, for reasons that the log has, {', '.join(rest)}"] if rest else []
+    others = "" if len(failed) == len(outcomes) else ", the others were not held up"
+    return f"{len(failed)} of {len(outcomes)} datasets failed{others}. {'; '.join(told + more)}"
 
 
 def _reason(outcome: Outcome) -> str:
+    """The first failure without the dataset's name, and how many windows share the fate."""
     text = outcome.failures[0] if outcome.failures else outcome.reason
-    text = text if text.startswith(outcome.dataset) else f"{outcome.dataset}: {text}"
+    text = text.removeprefix(outcome.dataset).lstrip(": ")
     short = text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
     more = len(outcome.failures) - 1
-    return f"{short} (and {more} more)" if more > 0 else short
+    return f"{short} ({more} more)" if more > 0 else short

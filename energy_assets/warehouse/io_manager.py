@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 
 from energy_assets import calendar
-from energy_assets.catalogue import dataset, derived
 from energy_assets.catalogue.model import Table
 from energy_assets.errors import ContractError, EnergyAssetsError, WarehouseBusyError
+from energy_assets.warehouse.reading import table_named, to_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ class WarehouseIOManager(dg.IOManager):
         try:
             with self._open_warehouse() as warehouse:
                 rows = warehouse.read(
-                    table_of(context.asset_key),
+                    table_named("/".join(context.asset_key.path)),
                     first,
                     last,
                     columns=metadata.get(COLUMNS),
@@ -70,7 +70,7 @@ class WarehouseIOManager(dg.IOManager):
         Raises:
             dg.Failure: The rows are not those that the table declares, lie outside the run, or the warehouse refuses.
         """
-        table = table_of(context.asset_key)
+        table = table_named("/".join(context.asset_key.path))
         first, last = _days(context.asset_partition_keys)
         try:
             with self._open_warehouse() as warehouse:
@@ -86,27 +86,6 @@ class WarehouseIOManager(dg.IOManager):
                 "rows_withdrawn": counts.withdrawn,
             }
         )
-
-
-def table_of(key: dg.AssetKey) -> Table:
-    """The table of an asset: a derived one, else a provider's dataset.
-
-    Raises:
-        CatalogueError: Neither knows it.
-    """
-    name = "/".join(key.path)
-    return derived.TABLES.get(name) or dataset(name).table
-
-
-def to_pandas(rows: pa.Table) -> pd.DataFrame:
-    """Arrow rows as a frame whose instants are aware UTC."""
-    import pyarrow as pa
-
-    aware = pa.schema(
-        [pa.field(f.name, pa.timestamp("us", "UTC")) if pa.types.is_timestamp(f.type) else f for f in rows.schema]
-    )
-    frame: pd.DataFrame = rows.cast(aware).to_pandas()
-    return frame
 
 
 def write_derived(
