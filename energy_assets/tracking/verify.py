@@ -300,11 +300,9 @@ class _Probe:
                 if pair is None:
                     raise
                 if window is asked:
-                    limit = f"allows {error.limit}" if error.limit else "refuses that"
-                    self._see(
-                        "window limit",
-                        f"the entry asks for {asked.to_utc - asked.from_utc} at once, the provider {limit}",
-                    )
+                    limit = f"allows {_spoken(error.limit)}" if error.limit else "refuses that"
+                    length = _spoken(asked.to_utc - asked.from_utc)
+                    self._see("window limit", f"the entry asks for {length} at once, the provider {limit}")
                 window = pair[0]
                 continue
             finally:
@@ -402,6 +400,14 @@ def _leaves_members_out(body: Path) -> bool:
     content = msgspec.json.decode(body.read_bytes())
     rows: Iterable[object] = content["data"] if isinstance(content, dict) else content
     return len({frozenset(row) for row in rows if isinstance(row, dict)}) > 1
+
+
+def _spoken(length: timedelta) -> str:
+    """A length in the largest unit that it is whole in."""
+    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
+        if length >= unit and not length % unit:
+            return f"{length // unit} {name}" + ("s" if length // unit > 1 else "")
+    return f"{length.total_seconds():g} seconds"
 
 
 def _general(reason: str) -> str:
