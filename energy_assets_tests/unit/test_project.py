@@ -125,8 +125,9 @@ def test_dagster_instance_is_limited_monitored_and_silent(tmp_path):
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         queue = instance.get_concurrency_config().run_queue_config
         assert queue is not None
-        assert queue.max_concurrent_runs == 2
-        assert queue.tag_concurrency_limits == [{"key": "energy_assets/lane", "value": "backfill", "limit": 1}]
+        limits = {limit["key"]: limit for limit in queue.tag_concurrency_limits}
+        assert limits.keys() == {"energy_assets/lane", "dagster/backfill"}
+        assert sum(limit["limit"] for limit in limits.values()) < queue.max_concurrent_runs
         assert instance.run_monitoring_enabled
         assert instance.run_retries_enabled
         assert instance.run_retries_max_retries == 1
