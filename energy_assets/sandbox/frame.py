@@ -383,8 +383,11 @@ def _counts(dataset: Dataset, shape: Shape, facts: int, volume: Volume, rng: np.
         return np.full(facts, 3)
     if shape.members == "pairs":
         return np.full(facts, 2 if volume.small(dataset) else 4)
-    if shape.members in ("stack", "actions"):
-        return 1 + (draw * 4).astype(np.int64)
+    if shape.members == "stack":
+        return (1 + draw * 4 if volume.small(dataset) else 8 + draw * 40).astype(np.int64)
+    if shape.members == "actions":
+        # Every other period has no action and one dummy row instead.
+        return np.where(draw < 0.5, 1, (1 + draw * 4).astype(np.int64))
     if shape.members in ("segments", "revisions"):
         return np.where(draw < 0.06, 2, 1)
     return np.ones(facts, dtype=np.int64)

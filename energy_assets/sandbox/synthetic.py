@@ -17,7 +17,7 @@ import numpy as np
 from energy_assets.calendar import day_bounds_utc, lag_passed, settlement_day
 from energy_assets.catalogue.model import Dataset
 from energy_assets.sandbox.frame import Frame, Volume, frame_of, shape_of
-from energy_assets.sandbox.rows import EMPTY, Block, BlockCache, Branch, Micros, instant_of, joined, micros
+from energy_assets.sandbox.rows import DAY, EMPTY, Block, BlockCache, Branch, Micros, instant_of, joined, micros
 from energy_assets.sandbox.values import idle, texts_of
 
 CACHE_BYTES = 400_000_000
@@ -28,6 +28,9 @@ CHUNK_ROWS = 40_000
 
 DAYS_BACK = 45
 """How far the newest row is looked for: longer than any rhythm of publication that the sandbox makes."""
+
+AHEAD = DAY
+"""How far beyond the present rows may lie on the window axis: acceptances that are about to begin."""
 
 IDLE_NULLS = ("partyId", "assetId", "isTendered", "service")
 """What the dummy row of a period without adjustment actions leaves null."""
@@ -97,7 +100,7 @@ class Synthetic:
 
     def select(self, dataset: Dataset, branch: Branch, low: int, high: int, now: int) -> bytes:
         """Rows in the closed interval ``[low, high]`` of the window axis that are visible at ``now``."""
-        high = min(high, now + _farthest(dataset))
+        high = min(high, now + AHEAD)
         if low > high:
             return b""
         return joined(
@@ -108,7 +111,7 @@ class Synthetic:
 
     def newest(self, dataset: Dataset, branch: Branch, until: int, now: int) -> int | None:
         """The greatest place not after ``until`` that has a visible row."""
-        last = settlement_day(instant_of(min(until, now + _farthest(dataset))))
+        last = settlement_day(instant_of(min(until, now + AHEAD)))
         for day in _days_back(last, last - timedelta(days=DAYS_BACK)):
             found = self.block(dataset, branch, day).newest(until, now) if self._due(dataset, day, now) else None
             if found is not None:
@@ -135,11 +138,6 @@ class Synthetic:
         made = _block(dataset, frame)
         edits = [edit for edit in self._edits if edit.dataset == dataset.code]
         return _edited(made, edits, branch, day) if edits else made
-
-
-def _farthest(dataset: Dataset) -> int:
-    """How far beyond ``now`` rows may lie on the window axis: facts about to begin, never publications."""
-    return 2 * 86_400_000_000
 
 
 def _days_back(last: date, first: date) -> Iterator[date]:

@@ -76,7 +76,9 @@ def texts_of(dataset: Dataset, frame: Frame, names: Sequence[str]) -> list[Texts
 def _texts(dataset: Dataset, shape: Shape, frame: Frame, field: Field) -> Texts:
     made = _MAKERS[field.type](dataset, shape, frame, field)
     if field.nullable and field.type in ("text", "number") and field.name not in _never_null(dataset):
-        for row in np.flatnonzero(_shares(frame, field.name) < _NULLS).tolist():
+        lacking = _shares(frame, field.name) < _NULLS
+        absent = _no_data(shape, frame) if field.type == "number" else None
+        for row in np.flatnonzero(lacking if absent is None else lacking & ~absent).tolist():
             made[row] = "null"
     return made
 
@@ -273,7 +275,9 @@ def _measured(dataset: Dataset, shape: Shape, frame: Frame, field: Field) -> Flo
         made = np.clip(70.0 + 200.0 * (_shares(frame, field.name) - 0.42) ** 3 * 8, low, high)
     if field.name == "generation" and "fuelType" in dataset.table.by_name:
         made = np.where(_may_pump(shape, frame), made - (high - low) / 2, made)
-    made = np.where(frame.level > 0, np.clip(made + frame.level * 1.25, low, high), made)
+    # A revision always moves the value, and never out of its bounds.
+    moved = frame.level * min(1.25, (high - low) / 64)
+    made = np.where(made + moved > high, made - moved, made + moved)
     absent = _no_data(shape, frame) if field.type == "number" else None
     if absent is not None:
         made = np.where(absent, 0.0, made)
