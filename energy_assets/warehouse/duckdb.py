@@ -256,12 +256,12 @@ class DuckDBWarehouse:
         """
         with self._writing("Claiming the store") as (cursor, _):
             origin = self._name(service.ORIGIN)
-            held = cursor.execute(f"SELECT kind FROM {origin}").fetchone()
-            if held is None:
+            held = cursor.execute(f"SELECT kind FROM {origin}").fetchall()
+            if not held:
                 cursor.execute(f"INSERT INTO {origin} VALUES (?, ?)", [kind, service.naive(self._clock())])
-            elif held[0] != kind:
+            elif held[0][0] != kind:
                 raise WarehouseError(
-                    f"{self._path} holds {held[0]} data and the rows to write come from a {kind}: synthetic and real "
+                    f"{self._path} holds {held[0][0]} data and the rows to write come from a {kind}: synthetic and real "
                     f"data never mix, so use another ENERGY_ASSETS_HOME."
                 )
 

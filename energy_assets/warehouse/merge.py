@@ -92,8 +92,8 @@ def look(cursor: duckdb.DuckDBPyConnection, schema: str) -> Known:
 
 def one(cursor: duckdb.DuckDBPyConnection, statement: str) -> int:
     """The single number that a statement answers with: a count, or the rows it changed."""
-    row = cursor.execute(statement).fetchone()
-    return int(row[0]) if row else 0
+    rows = cursor.execute(statement).fetchall()
+    return int(rows[0][0]) if rows else 0
 
 
 class TableLayout:
