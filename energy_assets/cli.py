@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+import typer.main
+from typer.core import TyperCommand
 
-from energy_assets.catalogue.cli import app as catalogue_app
 from energy_assets.commands.backfill import backfill
 from energy_assets.commands.console import Options, SentenceGroup
 from energy_assets.commands.demo import demo
@@ -15,9 +17,40 @@ from energy_assets.commands.refresh import refresh
 from energy_assets.commands.status import status
 from energy_assets.commands.verify import verify
 
+LATER = {
+    "catalogue": ("energy_assets.catalogue.cli", "What datasets there are, and everything known about each."),
+    "sandbox": ("energy_assets.sandbox.cli", "Serve a local stand-in of the providers, with made-up or recorded data."),
+}
+"""Sub-applications that are imported when they are called, with their line in the overview: they load servers and
+numpy."""
+
+
+class Commands(SentenceGroup):
+    """The top level, which knows the names of sub-applications without importing them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own context
+        """Names in the order of the overview."""
+        return [*super().list_commands(ctx), *LATER]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - Typer's own types
+        """A command, or what stands for a sub-application in the overview."""
+        if cmd_name in LATER:
+            return TyperCommand(cmd_name, help=LATER[cmd_name][1])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own types
+        """The command to run, its sub-application now imported."""
+        if args and args[0] in LATER:
+            module = import_module(LATER[args[0]][0])
+            command = typer.main.get_command(module.app)
+            command.name = args[0]
+            return args[0], command, args[1:]
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
     name="energy-assets",
-    cls=SentenceGroup,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -71,7 +104,6 @@ app.command()(refresh)
 app.command()(backfill)
 app.command()(status)
 app.command()(verify)
-app.add_typer(catalogue_app, name="catalogue")
 
 
 def main() -> None:

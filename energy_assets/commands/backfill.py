@@ -95,7 +95,7 @@ def _work(estimates: Sequence[Estimate], from_day: date, to_day: date, policy: P
     with console.progress_of("starting") as show:
         tally = _Tally(estimates, show)
         return run(
-            [e.dataset for e in estimates],
+            [e.dataset for e in estimates if not e.skipped],
             from_day,
             to_day,
             policy,
@@ -174,7 +174,7 @@ def _show_estimate(estimates: Sequence[Estimate], settings: Settings, as_json: b
         out.print(table)
         out.print()
     for line in _estimate_lines(estimates, time):
-        out.print(line, soft_wrap=True)
+        console.say(out, line)
 
 
 def _estimate_lines(estimates: Sequence[Estimate], time: float) -> list[str]:
@@ -197,15 +197,7 @@ def _estimate_lines(estimates: Sequence[Estimate], time: float) -> list[str]:
         lines.append("?: the entry does not know how many rows a day has, so this is a guess.")
     if idle:
         lines.append(f"{console.plural(idle, 'dataset')} covered or not due.")
-    return [*lines, *_skipped_lines(skipped)]
-
-
-def _skipped_lines(skipped: Sequence[Estimate]) -> list[str]:
-    """One line per reason."""
-    by_reason: dict[str, list[Dataset]] = {}
-    for e in skipped:
-        by_reason.setdefault(e.reason.removeprefix(f"{e.dataset.code} "), []).append(e.dataset)
-    return [f"Skipped: {console.names(which)} {reason}." for reason, which in by_reason.items()]
+    return [*lines, *(f"Skipped: {line}." for line in console.by_reason((e.dataset, e.reason) for e in skipped))]
 
 
 def _estimate_json(estimates: Sequence[Estimate], time: float) -> dict[str, object]:
@@ -233,14 +225,17 @@ def _estimate_json(estimates: Sequence[Estimate], time: float) -> dict[str, obje
 def _show_outcomes(estimates: Sequence[Estimate], outcomes: Sequence[Outcome], as_json: bool) -> None:
     from energy_assets.commands.outcomes import outcome_json, show_outcomes
 
-    datasets = [e.dataset for e in estimates]
+    possible = [e.dataset for e in estimates if not e.skipped]
+    skipped = [e for e in estimates if e.skipped]
     if as_json:
-        console.write_json([outcome_json(o, d) for o, d in zip(outcomes, datasets, strict=True)])
+        told = [outcome_json(o, d) for o, d in zip(outcomes, possible, strict=True)]
+        told += [{"dataset": e.dataset.name, "status": "skipped", "reason": e.reason} for e in skipped]
+        console.write_json(told)
         return
     out = console.stdout()
-    show_outcomes(out, datasets, outcomes)
-    for line in _skipped_lines([e for e in estimates if e.skipped]):
-        out.print(line, soft_wrap=True)
+    show_outcomes(out, possible, outcomes)
+    for line in console.by_reason((e.dataset, e.reason) for e in skipped):
+        console.say(out, f"Skipped: {line}.")
 
 
 def _rough(number: int) -> int:

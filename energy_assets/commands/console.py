@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -86,14 +86,25 @@ def _console(*, stderr: bool) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPED_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, emoji=False, soft_wrap=False)
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+
+def say(out: Console, sentence: str, style: str = "") -> None:
+    """A sentence, broken between words on a terminal and left whole in a pipe."""
+    out.print(sentence, style=style, soft_wrap=not out.is_terminal)
+
+
+def say_command(out: Console, line: str) -> None:
+    """A line that holds a command to copy, which must not be broken."""
+    out.print(line, soft_wrap=True)
 
 
 def tell_error(sentence: str) -> None:
     """One red sentence on standard error."""
     from rich.text import Text
 
-    stderr().print(Text.assemble(("Error: ", "bold red"), (sentence, "red")), soft_wrap=True)
+    err = stderr()
+    err.print(Text.assemble(("Error: ", "bold red"), (sentence, "red")), soft_wrap=not err.is_terminal)
 
 
 def write_json(value: object) -> None:
@@ -226,7 +237,10 @@ def plural(number: int, word: str) -> str:
 
 
 def new_table(*columns: str, title: str | None = None) -> Table:
-    """A table without frame; a column whose name begins with ``>`` is aligned right and never wrapped."""
+    """A table without frame, whose cells are not wrapped.
+
+    A column whose name begins with ``>`` is aligned right; one that begins with ``~`` holds prose and is wrapped.
+    """
     from rich import box
     from rich.table import Table
 
@@ -236,8 +250,10 @@ def new_table(*columns: str, title: str | None = None) -> Table:
     for column in columns:
         if column.startswith(">"):
             table.add_column(column[1:], justify="right", no_wrap=True)
+        elif column.startswith("~"):
+            table.add_column(column[1:])
         else:
-            table.add_column(column)
+            table.add_column(column, no_wrap=True)
     return table
 
 
@@ -269,6 +285,14 @@ def progress_of(total_unknown: str) -> Iterator[Callable[[str, float, float | No
             progress.update(task, description=text, completed=done, total=total)
 
         yield show
+
+
+def by_reason(reasons: Iterable[tuple[Dataset, str]]) -> list[str]:
+    """One line per reason, naming the datasets that share it: each reason begins with its dataset's code."""
+    shared: dict[str, list[Dataset]] = {}
+    for entry, reason in reasons:
+        shared.setdefault(reason.removeprefix(entry.code).lstrip(), []).append(entry)
+    return [f"{names(which)} {reason}" for reason, which in shared.items()]
 
 
 def names(datasets: Sequence[Dataset], most: int = 6) -> str:

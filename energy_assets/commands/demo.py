@@ -74,9 +74,7 @@ def demo(
     if reason is None:
         _run(out, _real(settings), begun)
         return
-    out.print(
-        f"{reason} The demo uses the sandbox: made-up data from this machine, in the right shape.", soft_wrap=True
-    )
+    console.say(out, f"{reason} The demo uses the sandbox: made-up data from this machine, in the right shape.")
     with _sandbox(settings) as demo_settings:
         _run(out, _synthetic(demo_settings), begun)
 
@@ -139,40 +137,38 @@ def _sandbox(settings: Settings) -> Iterator[Settings]:
 def _run(out: Console, demo: _Demo, begun: float) -> None:
     from energy_assets.commands.outcomes import show_failures, summary
 
-    source = "Elexon" if demo.real else "the sandbox"
-    out.print(f"Loading {demo.day} ({console.plural(len(demo.datasets), 'dataset')}) from {source} into "
-              f"{demo.settings.duckdb_path}", soft_wrap=True)  # fmt: skip
-    started = time.monotonic()
-    first = _load(demo, again=False)
-    loaded = time.monotonic() - started
-    out.print(summary(first), soft_wrap=True)
+    source = demo.settings.elexon_url if demo.real else "the sandbox"
+    number = console.plural(len(demo.datasets), "dataset")
+    console.say(out, f"Loading {number} for {demo.day} from {source} into {demo.settings.duckdb_path}")
+    first, loaded = _load(demo, again=False)
+    console.say(out, summary(first))
     show_failures(out, first)
+    if all(o.status == "failed" for o in first):
+        raise typer.Exit(console.FAILED)
     _show_status(out, demo)
     _show_proof(out, demo.datasets)
-    out.print()
-    started = time.monotonic()
-    second = _load(demo, again=True)
-    again = time.monotonic() - started
+    second, again = _load(demo, again=True)
     unchanged = _show_second(out, demo, second)
-    out.print(
-        f"First run {loaded:.1f} s, second {again:.1f} s, everything {time.monotonic() - begun:.1f} s.", soft_wrap=True
-    )
+    show_failures(out, second)
+    everything = time.monotonic() - begun
+    console.say(out, f"First time {loaded:.1f} s, second time {again:.1f} s, everything {everything:.1f} s.")
     _show_next(out, demo)
     if not unchanged or any(o.status == "failed" for o in (*first, *second)):
         raise typer.Exit(console.FAILED)
 
 
-def _load(demo: _Demo, *, again: bool) -> list[Outcome]:
-    """One refresh of the day; with ``again`` everything is asked for once more."""
+def _load(demo: _Demo, *, again: bool) -> tuple[list[Outcome], float]:
+    """One refresh of the day and the seconds that it took; with ``again`` everything is asked for once more."""
     from energy_assets.commands.refresh import refresh_with_progress
     from energy_assets.ingest.model import Policy
 
+    begun = time.monotonic()
     now = demo.engine.clock()
     policy = Policy(refetch_since=now if again else None, run_id=f"demo-{now:%Y%m%dT%H%M%SZ}")
     outcomes: list[Outcome] = []
     for datasets, day in demo.parts:
         outcomes += refresh_with_progress(datasets, day, day, policy, demo.engine)
-    return outcomes
+    return outcomes, time.monotonic() - begun
 
 
 def _show_status(out: Console, demo: _Demo) -> None:
@@ -189,7 +185,7 @@ def _show_status(out: Console, demo: _Demo) -> None:
 
 
 def _show_proof(out: Console, datasets: Sequence[Dataset]) -> None:
-    table = console.new_table("proof", ">entries", "datasets")
+    table = console.new_table("proof", ">entries", "~datasets")
     for proof, meaning in PROOFS.items():
         codes = [d.code for d in datasets if d.proof == proof]
         if codes:
@@ -200,41 +196,38 @@ def _show_proof(out: Console, datasets: Sequence[Dataset]) -> None:
 
 
 def _show_second(out: Console, demo: _Demo, second: Sequence[Outcome]) -> bool:
-    """Say what the second run changed; ``True`` when that is nothing or, with real data, the provider's doing."""
-    inserted, updated = sum(o.counts.inserted for o in second), sum(o.counts.updated for o in second)
-    rows = sum(o.counts.fetched for o in second)
-    out.print(
-        f"The same day fetched a second time: {console.plural(rows, 'row')}, {inserted} inserted, {updated} updated.",
-        style="bold",
-        soft_wrap=True,
-    )
-    if not inserted and not updated:
+    """Say what the second time changed; ``True`` when that is nothing or, with real data, the provider's doing."""
+    from energy_assets.ingest.model import Counts
+
+    total = sum((o.counts for o in second), Counts())
+    rows = console.plural(total.fetched, "row")
+    out.print()
+    out.print("The same day fetched a second time", style="bold")
+    console.say(out, f"{rows} came again: {total.inserted} inserted, {total.updated} updated.")
+    changed = [o.dataset for o in second if o.counts.inserted or o.counts.updated or o.counts.withdrawn]
+    if not changed:
         return True
-    changed = ", ".join(o.dataset for o in second if o.counts.inserted or o.counts.updated)
     if demo.real:
-        out.print(f"Elexon published something in between: {changed}.", soft_wrap=True)
+        console.say(out, f"Elexon published something in between: {', '.join(changed)}.")
         return True
-    console.tell_error(f"the same data changed the warehouse a second time ({changed}); please report this")
+    console.tell_error(f"the same data changed the warehouse a second time ({', '.join(changed)}); please report this")
     return False
 
 
 def _show_next(out: Console, demo: _Demo) -> None:
     home = "" if demo.real else f"ENERGY_ASSETS_HOME={_relative(demo.settings)} "
-    day = demo.day
+    reading = f'from energy_assets import read; print(read("bmrs/fuelhh", "{demo.day}", "{demo.day}"))'
     lines = (
-        (
-            "look at the data",
-            f'{home}python -c \'from energy_assets import read; print(read("bmrs/fuelhh", "{day}", "{day}"))\'',
-        ),
-        ("ask again how it stands", f"{home}energy-assets status"),
-        ("what there is", "energy-assets catalogue"),
-        ("keep real data current", "make run, then http://localhost:3000"),
-        ("read on", "README.md and docs/"),
+        ("The rows in Python", f"{home}.venv/bin/python -c '{reading}'"),
+        ("How it stands", f"{home}.venv/bin/energy-assets status"),
+        ("What there is", ".venv/bin/energy-assets catalogue"),
+        ("Real data, kept current", "make run, then http://localhost:3000"),
+        ("To read", "README.md and docs/"),
     )
     out.print()
-    out.print("Where to look next (commands are in .venv/bin)", style="bold")
+    out.print("Where to look next", style="bold")
     for what, how in lines:
-        out.print(f"  {what + ':':26}{how}", soft_wrap=True)
+        console.say_command(out, f"  {what + ':':25}{how}")
 
 
 def _relative(settings: Settings) -> str:

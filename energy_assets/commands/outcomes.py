@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from energy_assets.catalogue.model import Dataset
-from energy_assets.commands.console import count, new_table, plural
-from energy_assets.ingest.model import Outcome, OutcomeStatus
+from energy_assets.commands.console import by_reason, count, new_table, plural, say
+from energy_assets.ingest.model import Counts, Outcome, OutcomeStatus
 
 SHOW_ALL_UP_TO = 12
 """Selections of up to this many datasets are listed whole; longer ones only where there is something to tell."""
@@ -59,35 +59,44 @@ def show_outcomes(console: Console, datasets: Sequence[Dataset], outcomes: Seque
             )
         console.print(table)
         console.print()
-    console.print(summary(outcomes))
-    for line in remarks(outcomes):
-        console.print(f"  {line}")
+    say(console, summary(outcomes))
+    for line in remarks(datasets, outcomes):
+        say(console, f"  {line}")
     show_failures(console, outcomes)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """One line: datasets by outcome, rows and requests."""
+    """Datasets by outcome, then rows by what became of them."""
     tally = Counter(o.status for o in outcomes)
     parts = [f"{tally[status]} {word}" for status, (word, _) in WORDS.items() if tally[status]]
-    rows, requests = sum(o.counts.fetched for o in outcomes), sum(o.requests for o in outcomes)
-    inserted, updated = sum(o.counts.inserted for o in outcomes), sum(o.counts.updated for o in outcomes)
+    total = sum((o.counts for o in outcomes), Counts())
+    fates = [f"{total.inserted:,} inserted", f"{total.updated:,} updated"]
+    further = {
+        "withdrawn": total.withdrawn,
+        "the same as before": total.unchanged,
+        "repeated at a window's end or in the same answer": total.boundary + total.duplicate,
+        "older than what is held": total.late,
+        "set aside": total.quarantined,
+    }
+    fates += [f"{number:,} {word}" for word, number in further.items() if number]
+    requests = sum(o.requests for o in outcomes)
     return (
-        f"{plural(len(outcomes), 'dataset')}: {', '.join(parts)}. {plural(rows, 'row')} in "
-        f"{plural(requests, 'request')}: {inserted:,} inserted, {updated:,} updated."
+        f"{plural(len(outcomes), 'dataset')}: {', '.join(parts)}. {plural(total.fetched, 'row')} in "
+        f"{plural(requests, 'request')}: {', '.join(fates)}."
     )
 
 
-def remarks(outcomes: Sequence[Outcome]) -> list[str]:
+def remarks(datasets: Sequence[Dataset], outcomes: Sequence[Outcome]) -> list[str]:
     """What is worth a look without being a failure."""
-    lines = []
-    idle = [o.reason for o in outcomes if o.status in ("not_due", "before_begin") and o.reason]
+    pairs = list(zip(datasets, outcomes, strict=True))
+    lines = by_reason((d, o.reason) for d, o in pairs if o.status == "before_begin")
+    idle = [(d, o.reason) for d, o in pairs if o.status == "not_due" and o.reason]
     if len(idle) <= ALIKE_FROM:
-        lines += idle
+        lines += by_reason(idle)
     for outcome in outcomes:
         if outcome.status == "suspect" or outcome.suspect:
-            lines.append(
-                f"{outcome.dataset}: {plural(len(outcome.suspect), 'window')} came back empty although data were due"
-            )
+            windows = plural(len(outcome.suspect), "window")
+            lines.append(f"{outcome.dataset}: {windows} came back empty although data were due")
         if outcome.counts.quarantined:
             lines.append(f"{outcome.dataset}: {plural(outcome.counts.quarantined, 'row')} set aside in _quarantine")
         if outcome.new_columns:
@@ -104,17 +113,15 @@ def show_failures(console: Console, outcomes: Sequence[Outcome]) -> None:
     alike = common_failure(failed)
     if alike is not None:
         which = "All" if len(failed) == len(outcomes) else "These"
-        console.print(
-            Text(f"{which} {len(failed)} datasets failed for one reason: {alike}", style="red"), soft_wrap=True
-        )
+        say(console, f"{which} {len(failed)} datasets failed for one reason: {alike}", "red")
         if which == "These":
-            console.print(f"  {', '.join(o.dataset for o in failed)}")
+            say(console, f"  {', '.join(o.dataset for o in failed)}")
         return
     console.print(f"{plural(len(failed), 'dataset')} failed:")
     for outcome in failed:
         more = len(outcome.failures) - 1
         extra = f" (and {plural(more, 'window')} more)" if more > 0 else ""
-        console.print(Text(f"  {_named(outcome)}{extra}", style="red"), soft_wrap=True)
+        say(console, f"  {_named(outcome)}{extra}", "red")
 
 
 def common_failure(failed: Sequence[Outcome]) -> str | None:

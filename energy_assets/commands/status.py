@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from energy_assets.calendar import settlement_day
 from energy_assets.commands import console
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from energy_assets.tracking.status import DatasetReport, State
+
+FAILURES_SHOWN = 5
+"""Failures told in full below the table; all of them are in the table and in ``--json``."""
 
 STYLES: dict[State, str] = {"ok": "green", "empty": "dim", "missing": "yellow", "suspect": "yellow", "failed": "red"}
 
@@ -50,8 +54,10 @@ def status(
     out = console.stdout()
     show_status(out, reports, now)
     out.print()
-    for line in status_lines(reports, span, selection, str(settings.duckdb_path)):
-        out.print(line, soft_wrap=True)
+    for line in status_lines(reports, span, str(settings.duckdb_path)):
+        console.say(out, line)
+    for line in what_to_do(reports, selection):
+        console.say_command(out, line)
 
 
 def show_status(out: Console, reports: Sequence[DatasetReport], now: datetime, rows_of: str = "today") -> None:
@@ -59,7 +65,7 @@ def show_status(out: Console, reports: Sequence[DatasetReport], now: datetime, r
     held = [r for r in reports if r.state != "empty"]
     if not held:
         return
-    table = console.new_table("dataset", "last success", "newest (UTC)", f">{rows_of}", ">missing", "last outcome")
+    table = console.new_table("dataset", "success", "newest (UTC)", f">{rows_of}", ">missing", "outcome")
     for report in held:
         table.add_row(
             report.dataset.code,
@@ -72,32 +78,34 @@ def show_status(out: Console, reports: Sequence[DatasetReport], now: datetime, r
     out.print(table)
 
 
-def status_lines(reports: Sequence[DatasetReport], days: int, selection: str, place: str) -> list[str]:
-    """What the table comes to, and what to do about it."""
+def status_lines(reports: Sequence[DatasetReport], days: int, place: str) -> list[str]:
+    """What the table comes to."""
     tally = Counter(r.state for r in reports)
     if tally["empty"] == len(reports):
-        return [
-            f"The warehouse {place} is empty: nothing has been loaded yet.",
-            "Begin with: energy-assets refresh profile:core",
-        ]
+        return [f"The warehouse {place} is empty: nothing has been loaded yet."]
     words: dict[State, str] = {
         "ok": "complete",
         "missing": "with missing windows",
         "suspect": "empty without reason",
         "failed": "failed",
+        "empty": "never asked for",
     }
     parts = [f"{tally[state]} {word}" for state, word in words.items() if tally[state]]
-    if tally["empty"]:
-        parts.append(f"{tally['empty']} never asked for")
     lines = [f"{console.plural(len(reports), 'dataset')}: {', '.join(parts)}."]
     if gaps := sum(len(r.missing) for r in reports if r.state != "empty"):
-        first = min(w.from_utc for r in reports if r.state != "empty" for w in r.missing)
-        lines.append(
-            f"{console.plural(gaps, 'window')} missing in the last {console.plural(days, 'day')}; to ask for them: "
-            f"energy-assets backfill {selection} --from {first:%Y-%m-%d} --to today"
-        )
-    lines += [f"{r.dataset.code} failed: {r.held.last_reason}" for r in reports if r.state == "failed"][:5]
+        lines.append(f"{console.plural(gaps, 'window')} missing in the last {console.plural(days, 'day')}.")
+    lines += [f"{r.dataset.code} failed: {r.held.last_reason}" for r in reports if r.state == "failed"][:FAILURES_SHOWN]
     return lines
+
+
+def what_to_do(reports: Sequence[DatasetReport], selection: str) -> list[str]:
+    """The command that mends what is missing."""
+    if all(r.state == "empty" for r in reports):
+        return ["Begin with: energy-assets refresh profile:core"]
+    missing = [w.from_utc for r in reports if r.state != "empty" for w in r.missing]
+    if not missing:
+        return []
+    return [f"To ask for them: energy-assets backfill '{selection}' --from {settlement_day(min(missing))} --to today"]
 
 
 def status_json(reports: Sequence[DatasetReport], now: datetime, days: int, place: str) -> dict[str, object]:

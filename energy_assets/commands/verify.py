@@ -100,7 +100,7 @@ def _show(results: Sequence[Verification], settings: Settings, written: Path | N
     from rich.text import Text
 
     out = console.stdout()
-    table = console.new_table("dataset", "verdict", ">rows", ">size", "what was seen")
+    table = console.new_table("dataset", "verdict", ">rows", ">size", "~what was seen")
     for r in results:
         seen = Text("\n").join(Text(f.text, style="" if f.differs else "dim") for f in r.findings)
         verdict = Text(r.verdict, style=STYLES[r.verdict])
@@ -109,11 +109,10 @@ def _show(results: Sequence[Verification], settings: Settings, written: Path | N
     out.print()
     tally = Counter(r.verdict for r in results)
     parts = [f"{tally[v]} {word}" for v, word in _WORDS.items() if tally[v]]
-    out.print(
-        f"{console.plural(len(results), 'dataset')} asked at {settings.elexon_url}: {', '.join(parts)}.", soft_wrap=True
-    )
+    asked = f"{console.plural(len(results), 'dataset')} asked at {settings.elexon_url}"
+    console.say(out, f"{asked}: {', '.join(parts)}.")
     if written is not None:
-        out.print(f"Report: {written}", soft_wrap=True)
+        console.say(out, f"Report: {written}")
 
 
 _WORDS: dict[Verdict, str] = {
