@@ -46,6 +46,6 @@ def open_engine(settings: Settings) -> Engine:
         warehouse=open_warehouse(settings),
         open_source={"bmrs": lambda: ElexonSource.from_settings(settings)},
         spool=Spool(settings.home / "spool", settings.keep_bodies_days),
-        source_api={"bmrs": "BMRS"},
+        source_api={"bmrs": settings.source_api_label},
         clock=utc_now,
     )
