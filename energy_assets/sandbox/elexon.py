@@ -24,8 +24,8 @@ from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import CalendarError
 from energy_assets.sandbox.control import control_app, is_control
 from energy_assets.sandbox.faults import HTML, Fault, Faults, RequestLog, bends, bent, cut, dumped
-from energy_assets.sandbox.frame import PUBLISHED
 from energy_assets.sandbox.rows import DAY, PERIOD, Branch, RowSource, chunks, instant_of, joined, micros
+from energy_assets.sandbox.shape import PUBLISHED
 from energy_assets.sandbox.synthetic import Synthetic
 from energy_assets.sandbox.windows import (
     Ask,

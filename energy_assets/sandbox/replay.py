@@ -121,7 +121,7 @@ class Replay:
             raise SandboxError(f"there is no folder {folder} to replay; give the one that holds recorded bodies")
         self._names = _Names(datasets() if catalogue is None else catalogue)
         self._gathered: dict[tuple[str, Branch], _Rows] = defaultdict(_Rows)
-        self.bodies = [self._read(body) for body in _bodies(folder)]
+        self.bodies = self._one_reading([self._read(body) for body in _bodies(folder)])
         self._blocks = {key: _block(rows) for key, rows in self._gathered.items()}
         self._gathered.clear()
         if not self._blocks:
@@ -146,6 +146,17 @@ class Replay:
         served = [asdict(body) for body in self.bodies if not body.reason]
         return {"served": served, "skipped": [asdict(body) for body in self.bodies if body.reason]}
 
+    def _one_reading(self, bodies: Sequence[Recorded]) -> list[Recorded]:
+        """Bodies with all readings of a register but the first largest marked as skipped."""
+        chosen: dict[str, Recorded] = {}
+        for body in bodies:
+            if self._names.is_register(body.dataset) and body.rows > chosen.get(body.dataset, Recorded("")).rows:
+                chosen[body.dataset] = body
+        reason = "a smaller reading of a register that is served from another body"
+        return [
+            body if chosen.get(body.dataset, body) is body else Recorded(body.file, reason=reason) for body in bodies
+        ]
+
     def _read(self, body: _Body) -> Recorded:
         """Take a body's rows, or say why not."""
         try:
@@ -169,9 +180,8 @@ class Replay:
     def _take(self, dataset: Dataset, branch: Branch, body: _Body, records: Sequence[Record]) -> Recorded:
         gathered = self._gathered[dataset.code, branch]
         if dataset.check.kind == "none":
-            if len(gathered.texts) >= len(records):
-                raise _Skip("a smaller reading of a register that is served from another body")
-            gathered.at, gathered.texts = [0] * len(records), [text for text, _ in records]
+            if len(gathered.texts) < len(records):
+                gathered.at, gathered.texts = [0] * len(records), [text for text, _ in records]
             return Recorded(body.name, dataset.code, len(records))
         places = [_place(dataset, row) for _, row in records]
         kept = [(at, text) for at, (text, _) in zip(places, records, strict=True) if at is not None]
@@ -193,6 +203,10 @@ class _Names:
         """Registers by the words of their path: ``reference_bmunits``."""
         registers = (d for d in self._catalogue if d.check.kind == "none")
         return {"_".join(p for p in d.query.path.upper().split("/") if p not in ("", "ALL")): d for d in registers}
+
+    def is_register(self, code: str) -> bool:
+        """Whether a code is a register's."""
+        return code in self._codes and self._codes[code].check.kind == "none"
 
     def dataset(self, body: _Body) -> Dataset:
         """The dataset that the manifest, the folder or the URL says.
@@ -366,7 +380,7 @@ def _check_shape(dataset: Dataset, records: Sequence[Record]) -> None:
     if missing:
         raise _Skip(f"another view: its records lack {', '.join(missing)}")
     measured = [f for f in dataset.fields if f.type == "number" and f.name not in dataset.table.natural_key]
-    if measured and not any({f.name, *f.aliases} & members for f in measured):
+    if dataset.check.kind != "none" and measured and not any({f.name, *f.aliases} & members for f in measured):
         raise _Skip("another view: its records have none of the dataset's measurements")
 
 

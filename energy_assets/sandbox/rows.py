@@ -122,27 +122,38 @@ class BlockCache:
         self._size = 0
         self._blocks: OrderedDict[Hashable, Block] = OrderedDict()
         self._lock = Lock()
+        self._building = Lock()
 
     def get(self, key: Hashable, build: Callable[[], Block]) -> Block:
-        """The block of a key, built when it is not there."""
+        """The block of a key, built when it is not there; one at a time, so that no day is built twice at once."""
+        found = self._found(key)
+        if found is not None:
+            return found
+        with self._building:
+            found = self._found(key)
+            if found is None:
+                found = build()
+                self._keep(key, found)
+        return found
+
+    def _found(self, key: Hashable) -> Block | None:
         with self._lock:
             found = self._blocks.get(key)
             if found is not None:
                 self._blocks.move_to_end(key)
-                return found
-        built = build()
+            return found
+
+    def _keep(self, key: Hashable, block: Block) -> None:
         with self._lock:
-            if key not in self._blocks:
-                self._size += len(built.text)
-            self._blocks[key] = built
+            self._blocks[key] = block
+            self._size += len(block.text)
             while self._size > self._budget and len(self._blocks) > 1:
                 _, dropped = self._blocks.popitem(last=False)
                 self._size -= len(dropped.text)
-        return built
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._lock:
+        with self._building, self._lock:
             self._blocks.clear()
             self._size = 0
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from energy_assets.calendar import day_bounds_utc, lag_passed, settlement_day
 from energy_assets.catalogue.model import Dataset
-from energy_assets.sandbox.frame import Frame, Volume, frame_of, shape_of
+from energy_assets.sandbox.frame import Frame, Volume, frame_of
 from energy_assets.sandbox.rows import DAY, EMPTY, Block, BlockCache, Branch, Micros, instant_of, joined, micros
+from energy_assets.sandbox.shape import shape_of
 from energy_assets.sandbox.values import idle, texts_of
 
 CACHE_BYTES = 400_000_000

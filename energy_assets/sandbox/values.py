@@ -13,20 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from energy_assets.catalogue.model import Dataset, Field
-from energy_assets.sandbox.frame import (
-    AHEAD,
-    RUN_COLUMN,
-    WEEKS,
-    YEARS,
-    Frame,
-    Ints,
-    Shape,
-    day_number,
-    period_number,
-    seed_of,
-    shape_of,
-)
+from energy_assets.sandbox.frame import AHEAD, Frame, Ints, day_number, period_number, seed_of
 from energy_assets.sandbox.rows import HOUR, MINUTE, PERIOD, Micros, instant_of
+from energy_assets.sandbox.shape import RUN_COLUMN, WEEKS, YEARS, Shape, shape_of
 from energy_assets.sandbox.words import FUELS, MONTHS, RUNS, UNIT_COLUMNS, UNITS, WORDS, elexon_unit, neso_unit, split
 
 Floats = npt.NDArray[np.float64]

@@ -339,7 +339,7 @@ def bent_ask(ask: Ask, faults: Sequence[Fault]) -> Ask:
     """An ask as a confused provider understands it."""
     for fault in faults:
         if fault.kind == "ignore_parameters":
-            ask = replace(ask, spans=None, publications=False)
+            ask = replace(ask, spans=None, until=None, publications=False)
         elif fault.kind == "wrong_window" and ask.spans is not None:
             away = fault.days * DAY
             ask = replace(ask, spans=tuple((low - away, high - away) for low, high in ask.spans))

@@ -42,7 +42,8 @@ BOD,2026-08-01,4,2026-08-01T00:30:00Z,-15,2026-08-01T01:00:00Z,-15,-1,80.0,-9999
 STACK = """{"data": [{"settlementDate": "2026-08-01", "settlementPeriod": 15, "sequenceNumber": 1,
  "volume": -0.19166666666666668}]}"""
 
-UNITS = '[{"nationalGridBmUnit": "A-1", "elexonBmUnit": null, "generationCapacity": "15.400"}]'
+UNITS = """[{"nationalGridBmUnit": "A-1", "elexonBmUnit": null, "generationCapacity": "15.400"},
+ {"nationalGridBmUnit": "B-1", "elexonBmUnit": "T_B-1", "generationCapacity": null}]"""
 
 FILES = {
     "DISEBSP/prices.json": PRICES,
@@ -51,7 +52,8 @@ FILES = {
     "ISPSTACK/stack_bid_2026-08-01_15.json": STACK,
     "ISPSTACK/side_unknown.json": STACK,
     "reference_bmunits/units.json": UNITS,
-    "reference_bmunits/fewer.json": "[]",
+    "reference_bmunits/empty.json": "[]",
+    "reference_bmunits/fewer.json": '[{"nationalGridBmUnit": "B-1", "elexonBmUnit": "T_B-1"}]',
     "DISEBSP/legacy.csv": "Settlement Date,Settlement Period,System Sell Price(£/MWh)\n01/08/2026,1,52.25\n",
     "FUELHH/nested.json": '[{"startTime": "2026-08-01T00:00:00Z", "settlementPeriod": 1, "data": []}]',
     "FUELHH/broken.json": '{"data": [',
@@ -135,11 +137,12 @@ def test_skipped_bodies_are_listed_with_the_reason(client: httpx.Client) -> None
         "FUELHH": 2,
         "BOD": 1,
         "ISPSTACK": 1,
-        "BMUNITS": 1,
+        "BMUNITS": 2,
     }
     reasons = {Path(body["file"]).name: body["reason"] for body in listed["skipped"]}
     assert "which bidOffer" in reasons["side_unknown.json"]
-    assert "no records" in reasons["fewer.json"]
+    assert "no records" in reasons["empty.json"]
+    assert "a smaller reading" in reasons["fewer.json"]
     assert "another view" in reasons["legacy.csv"]
     assert "lack settlementDate" in reasons["nested.json"]
     assert "no JSON" in reasons["broken.json"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from energy_assets.calendar import day_bounds_utc, period_of, periods_in_day, se
 from energy_assets.catalogue import dataset, datasets
 from energy_assets.catalogue.model import Dataset, Field
 from energy_assets.sandbox.frame import Volume
-from energy_assets.sandbox.rows import micros
+from energy_assets.sandbox.rows import Block, BlockCache, micros
 from energy_assets.sandbox.synthetic import Edit, Synthetic
 
 NORMAL = date(2026, 7, 15)
@@ -269,3 +271,30 @@ def test_the_rows_of_one_dataset_can_be_set() -> None:
     entry = dataset("BOD")
     block = Synthetic(volume=Volume(rows=(("BOD", 9_600),))).block(entry, (), NORMAL)
     assert len(block) == 9_600
+
+
+def one_row(text: str) -> Block:
+    place = np.zeros(1, dtype=np.int64)
+    return Block.of(place, place, [text])
+
+
+def test_a_day_that_many_ask_for_at_once_is_built_once() -> None:
+    cache, built = BlockCache(1_000), []
+
+    def build() -> Block:
+        built.append(1)
+        return one_row("{}")
+
+    with ThreadPoolExecutor(8) as pool:
+        blocks = list(pool.map(lambda _: cache.get("day", build), range(64)))
+    assert len(built) == 1 and all(block is blocks[0] for block in blocks)
+
+
+def test_the_least_recently_used_days_are_forgotten() -> None:
+    cache = BlockCache(250)
+    first = cache.get(1, lambda: one_row("1" * 100))
+    cache.get(2, lambda: one_row("2" * 100))
+    assert cache.get(1, lambda: one_row("again")) is first
+    cache.get(3, lambda: one_row("3" * 100))
+    assert cache.get(1, lambda: one_row("again")) is first
+    assert cache.get(2, lambda: one_row("again")).texts() == ["again"]
