@@ -115,7 +115,7 @@ def failure_message(outcomes: Sequence[Outcome]) -> str | None:
 def _reason(outcome: Outcome) -> str:
     """The first failure without the dataset's name, and how many windows share the fate."""
     text = outcome.failures[0] if outcome.failures else outcome.reason
-    text = text.removeprefix(outcome.dataset).lstrip(": ")
+    text = text.removeprefix(outcome.dataset).lstrip(":, ")
     short = text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
     more = len(outcome.failures) - 1
     return f"{short} ({more} more)" if more > 0 else short

@@ -39,12 +39,13 @@ class Platform:
         from energy_assets.wiring import open_engine
 
         settings = self.settings()
-        logs.configure(settings)
         engine = open_engine(settings)
+        logs.configure(settings)
         try:
             yield engine
         finally:
             engine.warehouse.close()
+            logs.release()
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:

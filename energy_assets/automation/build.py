@@ -5,7 +5,7 @@ Tests and tools build variants here instead of patching ``energy_assets.definiti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -16,27 +16,25 @@ from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY
 from energy_assets.automation import jobs, schedules, sensors
 from energy_assets.catalogue.model import Dataset
-from energy_assets.settings import Settings, load_settings
 from energy_assets.warehouse.io_manager import WarehouseIOManager
 
 
-def build_definitions(
-    settings: Callable[[], Settings] = load_settings, datasets: Sequence[Dataset] | None = None
-) -> dg.Definitions:
+def build_definitions(platform: Platform | None = None, datasets: Sequence[Dataset] | None = None) -> dg.Definitions:
     """The code location.
 
     Args:
-        settings: How settings are read: once here, for what the UI shows of the warehouse, and again in every run.
+        platform: Settings and what they describe. Read once here, for what the UI shows of the warehouse, and again in
+            every run; by default those of the environment.
         datasets: Catalogue entries in place of all.
 
     Raises:
         SettingsError: A setting is wrong; Dagster shows the sentence in place of the location.
     """
     entries = tuple(catalogue.datasets() if datasets is None else datasets)
-    shown = settings()
+    platform = platform or Platform()
+    shown = platform.settings()
     bmrs = [d for d in entries if d.provider == "bmrs"]
     derived = derived_assets(shown.warehouse, shown.schema_name)
-    platform = Platform(settings)
     return dg.Definitions(
         assets=[provider_assets("bmrs", bmrs, shown.warehouse, shown.schema_name), *derived],
         jobs=[jobs.bmrs_refresh(bmrs), jobs.bmrs_revisions(bmrs), jobs.gb_derived(derived)],
