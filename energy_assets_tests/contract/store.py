@@ -186,13 +186,13 @@ def typed_rows(
     arrays = {f.name: pa.array([row.get(f.name) for row in rows], ARROW_TYPES[f.type]) for f in fields}
     plain = pa.table(arrays)
     provenance = {
-        "_dataset": pa.array([table.dataset] * len(rows)),
+        "_dataset": pa.array([table.dataset] * len(rows), pa.string()),
         "_partition_day": pa.array([_partition_day(table, row, day) for row in rows], pa.date32()),
         "_window_from_utc": pa.array([asked.from_utc.replace(tzinfo=None)] * len(rows), pa.timestamp("us")),
         "_window_to_utc": pa.array([asked.to_utc.replace(tzinfo=None)] * len(rows), pa.timestamp("us")),
         "_ingested_utc": pa.nulls(len(rows), pa.timestamp("us")),
-        "_source_api": pa.array(["BMRS"] * len(rows)),
-        "_receipt_id": pa.array([receipt_id] * len(rows)),
+        "_source_api": pa.array(["BMRS"] * len(rows), pa.string()),
+        "_receipt_id": pa.array([receipt_id] * len(rows), pa.string()),
         "_hash_key": hash_rows(plain, plain.column_names) if rows else pa.array([], pa.int64()),
     }
     own = {name: plain.column(name) for name in (f.name for f in table.fields)}
