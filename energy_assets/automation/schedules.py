@@ -8,7 +8,7 @@ keep; whoever stops one in the UI is remembered by the instance.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -98,17 +98,19 @@ def _ticked(
     if active is not None:
         yield dg.SkipReason(f"run {active} of {job} is still active")
         return
-    requests = rule(in_profile(datasets, platform), context.scheduled_execution_time)
+    tick = context.scheduled_execution_time
+    requests = rule(in_profile(datasets, platform), tick)
     if not requests:
         yield dg.SkipReason("nothing can be due at this tick")
-    yield from (run_request(r) for r in requests)
+    yield from (run_request(r, tick) for r in requests)
 
 
-def run_request(request: Request) -> dg.RunRequest:
-    """One run of a provider's step that believes the receipts."""
+def run_request(request: Request, tick: datetime) -> dg.RunRequest:
+    """One run of a provider's step that believes the receipts; a tick that is evaluated twice starts it once."""
     provider = request.datasets[0].provider
     single = request.first == request.last
     return dg.RunRequest(
+        run_key=f"{tick.astimezone(UTC):%Y-%m-%dT%H:%MZ} {request.first} {request.last}",
         partition_key=request.first.isoformat() if single else None,
         tags={} if single else range_tags(request.first, request.last),
         asset_selection=[key_of(d) for d in request.datasets],
