@@ -154,6 +154,7 @@ class _Tally:
 
 
 def _show_estimate(estimates: Sequence[Estimate], settings: Settings, as_json: bool) -> None:
+    from energy_assets.calendar import settlement_day
     from energy_assets.ingest.backfill import seconds
 
     time = seconds(estimates, settings.elexon_requests_per_second, settings.elexon_concurrency)
@@ -163,13 +164,11 @@ def _show_estimate(estimates: Sequence[Estimate], settings: Settings, as_json: b
     out = console.stdout()
     asked = [e for e in estimates if e.windows]
     if asked:
-        table = console.new_table(
-            "dataset", ">requests", ">days", ">about rows", ">about size", "first window from (UTC)"
-        )
+        table = console.new_table("dataset", ">requests", ">days", ">about rows", ">about size", "first day")
         for e in asked:
             mark = "" if e.known else " ?"
             rows, size = f"{_rough(e.rows):,}{mark}", f"{console.size(e.bytes)}{mark}"
-            first = f"{e.windows[0].from_utc:%Y-%m-%d %H:%M}"
+            first = str(settlement_day(e.windows[0].from_utc))
             table.add_row(e.dataset.name, console.count(len(e.windows)), console.count(e.days), rows, size, first)
         out.print(table)
         out.print()
