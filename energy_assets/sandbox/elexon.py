@@ -199,7 +199,8 @@ class ElexonSandbox:
             names = {f.name: f.aliases[0] for f in dataset.fields if f.aliases}
             for row in _loaded(self._select(dataset, branch, spans, now)):
                 place = tuple(row.get(name) for name in dataset.table.event_key)
-                told = {names.get(name, name): value for name, value in row.items()}
+                # The shared answer does not say which dataset a row is of: it is of both.
+                told = {names.get(name, name): value for name, value in row.items() if name != "dataset"}
                 merged[place] = {**merged.get(place, {}), **told}
         return list(merged.values())
 

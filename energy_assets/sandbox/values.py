@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from energy_assets.catalogue.model import Dataset, Field
-from energy_assets.sandbox.frame import AHEAD, Frame, Ints, day_number, period_number, seed_of
+from energy_assets.sandbox.frame import AHEAD, FACTS_A_DAY, Frame, Ints, day_number, period_number, seed_of
 from energy_assets.sandbox.rows import HOUR, MINUTE, PERIOD, Micros, instant_of
 from energy_assets.sandbox.shape import RUN_COLUMN, WEEKS, YEARS, Shape, shape_of
 from energy_assets.sandbox.words import FUELS, MONTHS, RUNS, UNIT_COLUMNS, UNITS, WORDS, elexon_unit, neso_unit, split
@@ -230,6 +230,11 @@ def _pairs(frame: Frame) -> Ints:
     return np.where(frame.member % 2 == 0, -1, 1) * (frame.member // 2 + 1)
 
 
+def _acceptances(frame: Frame) -> Ints:
+    """Numbers that go on from day to day: a unit does not use one again for months."""
+    return frame.serial // FACTS_A_DAY % 100 * 100_000 + frame.serial % FACTS_A_DAY % 100_000 + 1
+
+
 _KNOWN_INTEGERS: dict[str, Callable[[Frame], Ints]] = {
     "settlementPeriod": lambda f: period_number(f.start),
     "settlementPeriodFrom": lambda f: period_number(f.start),
@@ -245,8 +250,8 @@ _KNOWN_INTEGERS: dict[str, Callable[[Frame], Ints]] = {
     "id": lambda f: f.member + 1,
     "revisionNumber": lambda f: f.member + 1,
     "documentRevisionNumber": lambda f: f.member + 1,
-    "acceptanceNumber": lambda f: f.serial % 1_000_000 + 1,
-    "acceptanceId": lambda f: f.serial % 1_000_000 + 1,
+    "acceptanceNumber": _acceptances,
+    "acceptanceId": _acceptances,
     "notificationSequence": lambda f: f.serial % 100_000_000 + f.level,
     "runNumber": lambda f: f.level + 1,
     "creditDefaultLevel": lambda f: f.member + 1,
