@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from energy_assets import arrow
 
 Words = NDArray[np.uint64]
 
@@ -33,13 +34,13 @@ def hash_rows(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
         One signed 64-bit integer per row.
     """
     total = np.zeros(rows.num_rows, dtype=np.uint64)
-    for name in columns:
+    for name in columns if rows.num_rows else ():
         column = rows.column(name)
         words = _mixed(_words(column) ^ _text_word(name))
         if column.null_count:
-            words[column.is_null().to_numpy()] = 0
+            words[arrow.to_numpy(column.is_null()).view(np.bool_)] = 0
         total += words
-    return pa.array(total.view(np.int64))
+    return arrow.from_numpy(total, pa.int64())
 
 
 def _words(column: pa.ChunkedArray) -> Words:
@@ -47,17 +48,11 @@ def _words(column: pa.ChunkedArray) -> Words:
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _string_words(column)
+    values = arrow.to_numpy(column)
     if pa.types.is_floating(kind):
         # Adding zero makes -0.0 the same as 0.0.
-        values: NDArray[np.float64] = pc.fill_null(column, 0.0).to_numpy() + 0.0
-        return values.view(np.uint64)
-    if pa.types.is_boolean(kind):
-        flags: NDArray[np.bool_] = pc.fill_null(column, False).to_numpy()
-        return flags.astype(np.uint64)
-    if pa.types.is_date32(kind):
-        column = column.cast(pa.int32())
-    whole: NDArray[np.int64] = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
-    return whole.view(np.uint64)
+        return (values + 0.0).view(np.uint64)
+    return values.astype(np.int64).view(np.uint64)
 
 
 def _string_words(column: pa.ChunkedArray) -> Words:
@@ -65,7 +60,9 @@ def _string_words(column: pa.ChunkedArray) -> Words:
     encoded = column.combine_chunks().dictionary_encode()
     # One word more, so that a column of nulls alone has something to point at.
     distinct = np.array([_text_word(text) for text in [*encoded.dictionary.to_pylist(), ""]], dtype=np.uint64)
-    indices: NDArray[np.int64] = pc.fill_null(encoded.indices, 0).to_numpy()
+    indices = arrow.to_numpy(encoded.indices)
+    if column.null_count:
+        indices = np.where(arrow.to_numpy(column.is_null()), 0, indices)
     words: Words = distinct[indices]
     return words
 

@@ -5,8 +5,9 @@ boundary rows (the next window's), duplicates, or quarantine with its raw JSON a
 the one that was asked for is decided here too, because it is a question about all rows; nothing here fetches, plans
 or stores.
 
-Two readings give the same typed rows. The fast one lets DuckDB type while it parses; where it meets a value it cannot
-take, or a row fails a check, the careful one reads every member as text, so that the bad row can be named and kept.
+Two readings give the same typed rows. The fast one lets DuckDB type while it parses, straight into Arrow. It serves
+a body in which every row is sound, inside the window and the only one of its key; for any other the careful one reads
+every member as text, so that the odd rows can be named, counted and kept.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from typing import Any
 
 import duckdb
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from energy_assets import calendar
+from energy_assets import arrow, calendar
 from energy_assets.catalogue.model import Dataset, Field, FieldType, Table
 from energy_assets.errors import ContractError
 from energy_assets.ingest.hashing import hash_rows
+from energy_assets.ingest.members import count_members
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Window
 
 ENGINE_MEMORY = "192MB"
@@ -49,6 +53,12 @@ EXACT_INTEGER = 2**53
 RAW = "_raw"
 REASON = "_reason"
 ROW = "_row"
+
+BAD = "_bad"
+WITHIN = "_within"
+KEY = "_key"
+"""What the fast reading notes of each row: whether anything is wrong with it, whether it lies inside the window, and a
+hash of its key."""
 
 _WIRE: dict[FieldType, str] = {
     "text": "VARCHAR",
@@ -197,34 +207,73 @@ class _Reading:
         self._db = connection
         self._dataset = dataset
         self._table = dataset.table
+        self._path = path
         self._file = f"'{_escape(str(path))}'"
         self._stamp = stamp
         self._extra: tuple[Field, ...] = ()
         self._wire: list[tuple[str, Field]] = []
 
     def run(self) -> Typed:
-        fetched, keys = self._members()
         self._wire = [(member, f) for f in self._table.fields if f.origin == "row" for member in (f.name, *f.aliases)]
+        read = self._read_fast()
+        keys = self._known_keys(read) if read is not None else None
+        if read is not None and keys is not None:
+            return self._judged(read, keys) or self._run_carefully(read.num_rows, keys)
+        fetched, keys = self._members()
         if fetched == 0:
-            return Typed(self._empty(), QUARANTINE_SCHEMA.empty_table(), 0)
+            return Typed(self._empty(), arrow.empty(QUARANTINE_SCHEMA), 0)
         self._extra = self._unknown(keys)
-        missing = tuple(
-            f.name
-            for f in self._table.fields
-            if f.origin == "row" and not keys & {f.name, *f.aliases} and not self._dataset.query.scalars
-        )
-        careful = not self._read_fast()
-        if not careful and self._bad_rows() > 0:
-            careful = True
-        if careful:
-            self._read_carefully()
+        if read is None or self._extra:
+            read = self._read_fast()
+        sound = self._judged(read, keys) if read is not None else None
+        return sound or self._run_carefully(fetched, keys)
+
+    def _run_carefully(self, fetched: int, keys: set[str]) -> Typed:
+        self._read_carefully()
         quarantine = self._quarantine(fetched)
         boundary = self._check_window(fetched - quarantine.num_rows, fetched, quarantine)
         if self._repeated_keys():
             rows, quarantine, duplicate = self._settle_duplicates(fetched, quarantine)
         else:
             rows, duplicate = self._stamped(), 0
-        return Typed(rows, quarantine, fetched, boundary, duplicate, self._extra, missing)
+        return Typed(rows, quarantine, fetched, boundary, duplicate, self._extra, self._missing(keys))
+
+    def _judged(self, read: pa.Table, keys: set[str]) -> Typed | None:
+        """What the fast reading gives, or ``None`` where a row needs a closer look."""
+        if pc.any(read.column(BAD)).as_py():
+            return None
+        within = read.column(WITHIN)
+        rows = read if pc.all(within).as_py() else read.filter(within)
+        if len(np.unique(arrow.to_numpy(rows.column(KEY)))) < rows.num_rows:
+            return None
+        boundary = read.num_rows - rows.num_rows
+        rows = rows.drop_columns([BAD, WITHIN, KEY])
+        rows = _with_hash(rows, [f.name for f in (*self._table.fields, *self._extra)])
+        return Typed(rows, arrow.empty(QUARANTINE_SCHEMA), read.num_rows, boundary, 0, self._extra, self._missing(keys))
+
+    def _missing(self, keys: set[str]) -> tuple[str, ...]:
+        """Catalogued columns that no record has."""
+        if self._dataset.query.scalars:
+            return ()
+        return tuple(f.name for f in self._table.fields if f.origin == "row" and not keys & {f.name, *f.aliases})
+
+    def _known_keys(self, read: pa.Table) -> set[str] | None:
+        """Every member that any record has, where the body's bytes prove that no unknown one is among them.
+
+        A column without nulls accounts for one member a record; members of the others are counted in the body.
+        """
+        whole = {
+            f.name
+            for f in self._table.fields
+            if f.origin == "row" and not f.aliases and not read.column(f.name).null_count
+        }
+        doubtful = [*(member for member, _ in self._wire if member not in whole), *self._dataset.ignored]
+        counted = count_members(self._path, doubtful)
+        if counted is None or not read.num_rows:
+            return None
+        if counted.total != len(whole) * read.num_rows + sum(counted.named.values()):
+            return None
+        return whole | {name for name, count in counted.named.items() if count}
 
     def _members(self) -> tuple[int, set[str]]:
         """Number of records, and every member name that any of them has."""
@@ -256,28 +305,30 @@ class _Reading:
             extra.append(Field(name, "text", "Member that the catalogue does not know yet.", aliases=(key,)))
         return tuple(extra)
 
-    def _read_fast(self) -> bool:
-        """Read all members with their wire types; ``False`` where a value does not fit or names differ only in case."""
+    def _read_fast(self) -> pa.Table | None:
+        """All rows typed and stamped, with what is to be judged of them; ``None`` where a value does not fit its type.
+
+        Members whose names differ only in case cannot be told apart this way.
+        """
         if self._dataset.query.scalars:
-            return False
-        columns = [(member, _WIRE[f.type]) for member, f in self._wire] + [
-            (f.aliases[0], "VARCHAR") for f in self._extra
-        ]
-        if len({member.lower() for member, _ in columns}) < len(columns):
-            return False
-        spec = "{" + ", ".join(f"'{_escape(m)}': '{t}'" for m, t in columns) + "}"
+            return None
+        members = [(member, _WIRE[f.type]) for member, f in self._wire]
+        members += [(f.aliases[0], "VARCHAR") for f in self._extra]
+        if len({member.lower() for member, _ in members}) < len(members):
+            return None
+        spec = "{" + ", ".join(f"'{_escape(m)}': '{t}'" for m, t in members) + "}"
         wire = f"read_json({self._file}, columns={spec}, format='array', maximum_object_size={LARGEST_RECORD})"
-        selected = (
-            f"{self._typed_columns([f.aliases[0] for f in self._extra])}, {self._reason(careful=False)} AS {REASON}"
+        columns = self._typed_columns([f.aliases[0] for f in self._extra])
+        fault = " OR ".join(f"({condition})" for condition, _ in self._faults(careful=False)) or "FALSE"
+        inside, boundary, _ = self._window_conditions()
+        text = (
+            f"SELECT {self._output()}, {inside} AS {WITHIN}, hash({', '.join(self._key_expressions())}) AS {KEY}, "
+            f"{BAD} OR NOT ({inside} OR {boundary}) AS {BAD} FROM (SELECT {columns}, {fault} AS {BAD} FROM {wire})"
         )
         try:
-            self._db.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {selected} FROM {wire}")
+            return self._db.sql(text).to_arrow_table()
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.BinderException):
-            return False
-        return True
-
-    def _bad_rows(self) -> int:
-        return self._scalar(f"SELECT count({REASON}) FROM typed")
+            return None
 
     def _read_carefully(self) -> None:
         """Read every member as text and cast it, keeping each record's JSON and position."""
@@ -292,7 +343,7 @@ class _Reading:
             f"{', '.join(parts)} FROM {self._objects()}"
         )
         columns = self._typed_columns([f.name for f in self._extra])
-        reason = f"{self._reason(careful=True)} AS {REASON}"
+        reason = f"{self._reason()} AS {REASON}"
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {columns}, {ROW}, {RAW}, {reason} FROM wire")
         self._db.execute("DROP TABLE wire")
 
@@ -309,35 +360,33 @@ class _Reading:
         columns += [f"{_q(wire)} AS {_q(f.name)}" for wire, f in zip(extra, self._extra, strict=True)]
         return ", ".join(columns)
 
-    def _reason(self, *, careful: bool) -> str:
+    def _reason(self) -> str:
         """SQL text giving the first reason why a row cannot be stored, or null."""
+        faults = self._faults(careful=True)
+        if not faults:
+            return "CAST(NULL AS VARCHAR)"
+        return "CASE " + " ".join(f"WHEN {condition} THEN {text}" for condition, text in faults) + " END"
+
+    def _faults(self, *, careful: bool) -> list[tuple[str, str]]:
+        """Conditions under which a row cannot be stored, each with SQL for its reason."""
         cases = []
         for member, f in self._wire:
             value = _q(member)
             if careful:
                 raw = _q("raw " + member)
-                cases.append(
-                    (
-                        f"{raw} IS NOT NULL AND {value} IS NULL",
-                        f"'{_escape(member)} is not {_an(f.type)}: ' || left({raw}, 80)",
-                    )
-                )
+                unread = f"{raw} IS NOT NULL AND {value} IS NULL"
+                cases.append((unread, f"'{_escape(member)} is not {_an(f.type)}: ' || left({raw}, 80)"))
             if f.type in ("integer", "number"):
                 cases.append((f"NOT isfinite({value})", f"'{_escape(member)} is not a finite number'"))
             if f.type == "integer":
                 whole = f"{value} <> floor({value}) OR abs({value}) >= {EXACT_INTEGER}"
                 cases.append((whole, f"'{_escape(member)} is not a whole number: ' || {value}"))
             if f.type == "date":
-                cases.append(
-                    (
-                        f"{value} IS NOT NULL AND {_stored(value, 'date')} IS NULL",
-                        f"'{_escape(member)} is not a date: ' || left({value}, 80)",
-                    )
-                )
-        cases += [(f"{self._present(name)} IS NULL", f"'{_escape(name)} is missing'") for name in self._required()]
-        if not cases:
-            return "CAST(NULL AS VARCHAR)"
-        return "CASE " + " ".join(f"WHEN {condition} THEN {text}" for condition, text in cases) + " END"
+                unread = f"{value} IS NOT NULL AND {_stored(value, 'date')} IS NULL"
+                cases.append((unread, f"'{_escape(member)} is not a date: ' || left({value}, 80)"))
+        return cases + [
+            (f"{self._present(name)} IS NULL", f"'{_escape(name)} is missing'") for name in self._required()
+        ]
 
     def _required(self) -> list[str]:
         """Columns without which a row has no identity, day or place in the window."""
@@ -353,8 +402,6 @@ class _Reading:
 
     def _quarantine(self, fetched: int, source: str = "typed") -> pa.Table:
         """Rows of ``source`` with a reason; refuses the body when they are too many."""
-        if not self._kept_raw():
-            return QUARANTINE_SCHEMA.empty_table()
         bad = self._scalar(f"SELECT count({REASON}) FROM {source}")
         if bad <= fetched * QUARANTINE_LIMIT:
             return self._quarantined(source, f"{REASON} IS NOT NULL", REASON)
@@ -363,9 +410,6 @@ class _Reading:
         held = f"coalesce({REASON}, 'held back: {bad} of the {fetched} rows of the window cannot be typed')"
         rows = self._quarantined(source, "TRUE" if fetched <= HOLD_BACK_ROWS else f"{REASON} IS NOT NULL", held)
         raise self._refusal(message, fetched, rows)
-
-    def _kept_raw(self) -> bool:
-        return any(name == RAW for name, *_ in self._db.execute("DESCRIBE typed").fetchall())
 
     def _quarantined(self, source: str, condition: str, reason: str) -> pa.Table:
         window, stamp = self._stamp.window, self._stamp
@@ -419,10 +463,13 @@ class _Reading:
 
     def _stamped(self, also: str = "") -> pa.Table:
         """The rows inside the window with provenance and hash."""
-        columns = ", ".join([*(_q(f.name) for f in self._table.fields), _provenance(self._table, self._stamp)])
-        extra = "".join(f", {_q(f.name)}" for f in self._extra)
-        rows = self._db.sql(f"SELECT {columns}{extra}{also} FROM typed WHERE {self._inside}").to_arrow_table()
+        rows = self._db.sql(f"SELECT {self._output()}{also} FROM typed WHERE {self._inside}").to_arrow_table()
         return _with_hash(rows, [f.name for f in (*self._table.fields, *self._extra)])
+
+    def _output(self) -> str:
+        """SELECT list of all stored columns but the hash."""
+        own = [_q(f.name) for f in self._table.fields]
+        return ", ".join([*own, _provenance(self._table, self._stamp), *(_q(f.name) for f in self._extra)])
 
     def _repeated_keys(self) -> int:
         keys = ", ".join(self._key_expressions())
@@ -451,8 +498,6 @@ class _Reading:
             self._db.unregister("kept")
 
     def _settle_contradictions(self, fetched: int, groups: str) -> tuple[pa.Table, pa.Table, int]:
-        if not self._kept_raw():
-            self._read_carefully()
         self._db.register("numbered", self._stamped(f", {ROW}"))
         try:
             self._db.execute(
@@ -499,7 +544,7 @@ class _Reading:
 
     def _refusal(self, message: str, fetched: int = 0, quarantine: pa.Table | None = None) -> RefusedBodyError:
         text = f"{self._dataset.code} {self._stamp.window}: {message}"
-        return RefusedBodyError(text, fetched, QUARANTINE_SCHEMA.empty_table() if quarantine is None else quarantine)
+        return RefusedBodyError(text, fetched, arrow.empty(QUARANTINE_SCHEMA) if quarantine is None else quarantine)
 
 
 @contextmanager
@@ -508,7 +553,7 @@ def _rows_file(dataset: Dataset, body: Path, stamp: Stamp) -> Iterator[Path]:
     opening, closing = _ends(body)
 
     def refuse(message: str) -> RefusedBodyError:
-        return RefusedBodyError(f"{dataset.code} {stamp.window}: {message}", 0, QUARANTINE_SCHEMA.empty_table())
+        return RefusedBodyError(f"{dataset.code} {stamp.window}: {message}", 0, arrow.empty(QUARANTINE_SCHEMA))
 
     if opening == b"[":
         if closing != b"]":
