@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
@@ -261,8 +262,8 @@ class DuckDBWarehouse:
                 cursor.execute(f"INSERT INTO {origin} VALUES (?, ?)", [kind, service.naive(self._clock())])
             elif held[0][0] != kind:
                 raise WarehouseError(
-                    f"{self._path} holds {held[0][0]} data and the rows to write come from a {kind}: synthetic and real "
-                    f"data never mix, so use another ENERGY_ASSETS_HOME."
+                    f"{self._path} holds {held[0][0]} data and the rows to write come from a {kind}: synthetic and "
+                    f"real data never mix, so use another ENERGY_ASSETS_HOME."
                 )
 
     # What is held.
@@ -567,3 +568,59 @@ class DuckDBWarehouse:
         """Bytes of the database file and its write-ahead log."""
         files = (self._path, Path(f"{self._path}.wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+    def backup(self, to: Path) -> None:
+        """Copy the whole store, as of one commit, into a new DuckDB file; the copy has no unused space in it.
+
+        Others wait meanwhile, and the copy appears under its name only when it is whole.
+
+        Raises:
+            WarehouseError: The target exists, cannot be written, or nothing has been stored yet.
+        """
+        if to.exists():
+            raise WarehouseError(f"{to} exists already: give the backup another name.")
+        if not self._path.exists():
+            raise WarehouseError(f"{self._path} holds nothing yet: there is nothing to back up.")
+        part = to.with_name(f"{to.name}.part")
+        part.unlink(missing_ok=True)
+        try:
+            with self._holder.turn, self._holder.use(write=True) as cursor:
+                own = cursor.execute("SELECT current_database()").fetchall()[0][0]
+                cursor.execute(f"ATTACH {DUCKDB.text(str(part))} AS _backup")
+                try:
+                    cursor.execute(f"COPY FROM DATABASE {DUCKDB.identifier(own)} TO _backup")
+                finally:
+                    cursor.execute("DETACH _backup")
+            part.rename(to)
+        except duckdb.Error as error:
+            part.unlink(missing_ok=True)
+            raise self._refused(f"Backing up to {to}", error) from error
+
+    def restore(self, backup: Path) -> Path:
+        """Put a backup in the place of the store, which is kept beside it.
+
+        Returns:
+            Where the replaced file is now.
+
+        Raises:
+            WarehouseError: The backup is not one of this warehouse, or the store is in use.
+        """
+        if not backup.exists():
+            raise WarehouseError(f"{backup} does not exist.")
+        try:
+            with duckdb.connect(str(backup), read_only=True) as connection:
+                version = self._version(connection)
+        except duckdb.Error as error:
+            raise WarehouseError(f"{backup} cannot be read: {locking.first_line(error)}") from error
+        if not version:
+            raise WarehouseError(f"{backup} holds no schema {self._schema} of energy_assets: it is not a backup of it.")
+        service.pending(version, service.MIGRATIONS, str(backup))
+        part = self._path.with_name(f"{self._path.name}.restoring")
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(backup, part)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise WarehouseError(f"{backup} cannot be copied to {part}: {error.strerror}.") from error
+        with self._holder.turn:
+            return self._holder.replace_with(part)

@@ -8,8 +8,8 @@ here besides the connection's settings.
 
 from __future__ import annotations
 
+import logging
 import re
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +20,8 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from energy_assets.errors import WarehouseBusyError, WarehouseError
+
+log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 60.0
 """Longest wait for the file. A refresh gives it up every few seconds, so a longer hold is a forgotten session."""
@@ -43,6 +45,9 @@ operation."""
 
 SHOWN_ARGUMENTS = 3
 """Words of a holder's command line that are shown: enough for ``python -m dagster``, too few to reach a secret."""
+
+SHOWN_CHARACTERS = 60
+"""Of each such word: a program's path, not a program passed as an argument."""
 
 _LOCKED = "Could not set lock on file"
 _OTHER_CONFIG = "different configuration than existing connections"
@@ -127,11 +132,51 @@ class Holder:
         """Give the file up, unless another thread or session still uses it; then it goes with the last of them."""
         self._close_if_unused()
 
+    def replace_with(self, other: Path) -> Path:
+        """Put another file in this one's place, while nobody has this one open; the old one is kept beside it.
+
+        Returns:
+            Where the old file is now; it need not have been readable.
+        """
+        with self._condition:
+            self._condition.wait_for(lambda: not self._users and not self._changing)
+            self._changing = True
+        kept = self.path.with_name(f"{self.path.name}.replaced")
+        self._change(lambda: self._swap(other, kept))
+        return kept
+
+    def _swap(self, other: Path, kept: Path) -> None:
+        self._make_folder()
+        deadline = time.monotonic() + self._patience
+        gate = self._pass_gate(deadline, write=True)
+        try:
+            self._wait_until_alone(deadline)
+            for suffix in ("", ".wal"):
+                Path(f"{kept}{suffix}").unlink(missing_ok=True)
+                if Path(f"{self.path}{suffix}").exists():
+                    Path(f"{self.path}{suffix}").rename(f"{kept}{suffix}")
+            other.rename(self.path)
+        finally:
+            if gate is not None:
+                gate.release()
+
+    def _wait_until_alone(self, deadline: float) -> None:
+        if not self.path.exists():
+            return
+        try:
+            self._connect(deadline, write=True).close()
+        except WarehouseBusyError:
+            raise
+        except WarehouseError as error:
+            # A file that cannot be read is what a restore is for.
+            log.warning("%s; it is replaced", error)
+
     def _enter(self, write: bool) -> duckdb.DuckDBPyConnection:
         with self._condition:
             self._write_wanted += write
             try:
-                while not self._ready(write):
+                fresh = False
+                while not self._ready(write, fresh):
                     if self._changing or self._users:
                         self._condition.wait()
                         continue
@@ -141,18 +186,21 @@ class Holder:
                         self._change(lambda: self._open(write or bool(self._writers)))
                     finally:
                         self._condition.acquire()
+                    fresh = True
             finally:
                 self._write_wanted -= write
+                self._condition.notify_all()
             self._users += 1
             assert self._connection is not None  # noqa: S101 - what _ready has just shown
             return self._connection.cursor()
 
-    def _ready(self, write: bool) -> bool:
-        if self._changing or self._connection is None or self._broken:
+    def _ready(self, write: bool, fresh: bool) -> bool:
+        """Whether the connection serves; one that this thread has just opened serves it even when its time is up."""
+        if self._changing or self._connection is None or self._broken or (write and not self._writable):
             return False
-        if not self._writable and (write or self._write_wanted):
-            return False
-        return time.monotonic() - self._opened < MAX_HOLD_SECONDS
+        if fresh:
+            return True
+        return (self._writable or not self._write_wanted) and time.monotonic() - self._opened < MAX_HOLD_SECONDS
 
     def _leave(self) -> None:
         with self._condition:
@@ -312,7 +360,8 @@ def _command(pid: str) -> str:
         raw = Path("/proc", pid, "cmdline").read_bytes()
     except OSError:
         return ""
-    return shlex.join(raw.decode(errors="replace").rstrip("\0").split("\0")[:SHOWN_ARGUMENTS])
+    words = raw.decode(errors="replace").rstrip("\0").split("\0")[:SHOWN_ARGUMENTS]
+    return " ".join(" ".join(word.split())[:SHOWN_CHARACTERS] for word in words)
 
 
 def first_line(error: BaseException) -> str:
