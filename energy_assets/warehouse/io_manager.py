@@ -115,7 +115,7 @@ def write_derived(
     now = datetime.now(tz=UTC)
     window = Window(calendar.day_start_utc(first), calendar.day_bounds_utc(last)[1])
     stamp = Stamp(window, new_receipt_id(now), now, SOURCE_API)
-    stamped = stamp_rows(table, _as_arrow(rows), stamp)
+    stamped = stamp_rows(table, _as_arrow(table, rows), stamp)
     _refuse_other_days(table, stamped, first, last)
     receipt = Receipt(
         receipt_id=stamp.receipt_id,
@@ -139,10 +139,18 @@ def failure(error: EnergyAssetsError) -> dg.Failure:
     return dg.Failure(str(error), allow_retries=isinstance(error, WarehouseBusyError))
 
 
-def _as_arrow(rows: pd.DataFrame | pa.Table) -> pa.Table:
+def _as_arrow(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
+    """Rows as Arrow with instants in microseconds, as they are stored; pandas counts nanoseconds by default."""
     import pyarrow as pa
 
-    return rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    try:
+        arrow = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+        fields = [
+            f.with_type(pa.timestamp("us", f.type.tz)) if pa.types.is_timestamp(f.type) else f for f in arrow.schema
+        ]
+        return arrow.cast(pa.schema(fields))
+    except pa.ArrowException as error:
+        raise ContractError(f"{table.name}: a column cannot be stored: {error}") from error
 
 
 def _refuse_other_days(table: Table, stamped: pa.Table, first: date, last: date) -> None:
