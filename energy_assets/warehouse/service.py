@@ -285,7 +285,7 @@ def believed_receipts(
         f"WHERE R.window_from_utc < {dialect.instant(to_utc)} AND R.window_to_utc > {dialect.instant(from_utc)}{later} "
         f"AND (R.table_id = '' OR R.table_id = I.table_id) "
         f"AND NOT EXISTS (SELECT 1 FROM {spoiled} B WHERE B.table_name = R.table_name "
-        f"AND B.day IN (SELECT D FROM unnest(R.days) AS U(D)) "
+        f"AND {dialect.member.format(item='B.day', array='R.days')} "
         f"AND (B.believed_from IS NULL OR R.recorded_utc < B.believed_from)) "
         f"GROUP BY R.table_name, R.window_from_utc, R.window_to_utc, R.branch"
     )

@@ -44,6 +44,7 @@ class Dialect:
         instant_suffix: Text after the seconds of a timestamp literal (a UTC offset where the type has a zone).
         quote_escape: What a single quote inside a text literal becomes.
         same: Template of a null-safe comparison of ``{a}`` and ``{b}``.
+        member: Template of whether ``{item}`` is among the array ``{array}``.
         function: Template that defines a table function ``{name}`` of one parameter ``{parameter}`` with ``{body}``.
     """
 
@@ -53,6 +54,7 @@ class Dialect:
     instant_suffix: str
     quote_escape: str
     same: str
+    member: str
     function: str
 
     def identifier(self, name: str) -> str:
@@ -107,6 +109,7 @@ DUCKDB = Dialect(
     instant_suffix="",
     quote_escape="''",
     same="{a} IS NOT DISTINCT FROM {b}",
+    member="list_contains({array}, {item})",
     function="CREATE OR REPLACE MACRO {name}({parameter}) AS TABLE {body}",
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -169,11 +168,10 @@ def test_an_unwritable_folder_is_one_clear_sentence(tmp_path: Path):
         DuckDBWarehouse(blocker / "energy.duckdb", SCHEMA).record([])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_one_clear_sentence(tmp_path: Path):
-    tmp_path.chmod(0o500)
+def test_a_folder_in_the_place_of_the_file_is_one_clear_sentence(tmp_path: Path):
+    (tmp_path / "energy.duckdb").mkdir()
 
-    with pytest.raises(WarehouseError, match="Permission denied"):
+    with pytest.raises(WarehouseError, match=r"energy\.duckdb cannot be opened"):
         DuckDBWarehouse(tmp_path / "energy.duckdb", SCHEMA).record([])
 
 

@@ -1,0 +1,176 @@
+"""The SQL text itself: what no small store can show, and what a second dialect must be able to read."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from energy_assets.catalogue import datasets
+from energy_assets.catalogue.model import OrderBy, Table
+from energy_assets.warehouse import service
+from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, LISTED_DAYS, Bounds, Dialect, TableSql
+from energy_assets_tests.contract.store import DAY, window
+from energy_assets_tests.contract.tables import ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS
+
+BIGQUERY = Dialect(
+    name="bigquery",
+    types={
+        "text": "STRING",
+        "integer": "INT64",
+        "number": "FLOAT64",
+        "boolean": "BOOL",
+        "date": "DATE",
+        "instant": "TIMESTAMP",
+        "json": "STRING",
+        "texts": "ARRAY<STRING>",
+        "dates": "ARRAY<DATE>",
+    },
+    quote="`",
+    instant_suffix="+00",
+    quote_escape="\\'",
+    same="({a} = {b} OR ({a} IS NULL AND {b} IS NULL))",
+    member="{item} IN UNNEST({array})",
+    function="CREATE OR REPLACE TABLE FUNCTION {name}({parameter} TIMESTAMP) AS {body}",
+)
+
+NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)
+TABLES = [d.table for d in datasets()] + [ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS]
+BOUNDS = Bounds((DAY,))
+
+
+def merge_statements(sql: TableSql) -> Iterator[tuple[str, str]]:
+    """Every statement that a merge can run, by name."""
+    columns = list(sql.stored)
+    yield "ranked", sql.ranked("staged", columns)
+    yield "delta", sql.delta("staged", columns, BOUNDS)
+    yield "tally", sql.tally("staged", BOUNDS)
+    yield "insert new", sql.insert(columns, "staged", sql.not_stored(BOUNDS))
+    yield "keep revised", sql.keep_revised("delta", BOUNDS, NOW)
+    yield "drop revised", sql.drop_revised("delta", BOUNDS)
+    yield "keep late", sql.keep_late("staged", columns, "S._copy = 1", BOUNDS, NOW)
+    yield "day counts", sql.day_counts(BOUNDS)
+    yield "stored count", sql.stored_count(BOUNDS)
+    if sql.table.replace_scope:
+        yield "gone", sql.gone("staged", BOUNDS, [window()])
+        yield "keep gone", sql.keep_gone("gone", NOW)
+        yield "drop gone", sql.drop_gone("gone", BOUNDS)
+
+
+def of(table: Table, dialect: Dialect = DUCKDB) -> TableSql:
+    return TableSql(dialect, "uk", table, tuple(name for name, _ in table.columns))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_every_statement_on_stored_rows_has_constant_bounds_on_the_day(table: Table):
+    sql = of(table)
+    bound = f"_partition_day BETWEEN DATE '{DAY}' AND DATE '{DAY}'"
+    for name, text in merge_statements(sql):
+        reads = text.count(f"FROM {sql.target}") + text.count(f"FROM {sql.history}")
+        assert text.count(bound) >= reads, name
+        assert reads or name in ("ranked", "keep gone")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_every_statement_reads_as_googlesql(table: Table):
+    sqlglot = pytest.importorskip("sqlglot")
+    sql = of(table, BIGQUERY)
+    bodies = [sql.latest_body(), sql.ingested_as_of_body("moment")]
+    if table.publish_column:
+        bodies.append(sql.published_as_of_body("moment"))
+
+    for text in [*(text for _, text in merge_statements(sql)), *bodies]:
+        (parsed,) = sqlglot.parse(text, read="bigquery")
+        assert parsed is not None
+        assert '"' not in text
+        assert "$" not in text
+
+
+def test_service_tables_and_coverage_read_as_googlesql():
+    sqlglot = pytest.importorskip("sqlglot")
+    texts = [text for step in service.MIGRATIONS for text in step.statements(BIGQUERY, "uk")]
+    texts.append(service.believed_receipts(BIGQUERY, "uk", "asked", "spoiled", NOW, NOW, NOW))
+
+    for text in texts:
+        assert sqlglot.parse(text, read="bigquery")[0] is not None
+
+
+def test_contiguous_days_are_a_range_and_sparse_days_are_listed():
+    days = tuple(DAY + timedelta(days=step) for step in range(3))
+
+    assert Bounds(days).predicate(DUCKDB, "T") == "T._partition_day BETWEEN DATE '2026-07-15' AND DATE '2026-07-17'"
+    assert Bounds((DAY, DAY + timedelta(days=9))).predicate(DUCKDB, "T") == (
+        "T._partition_day BETWEEN DATE '2026-07-15' AND DATE '2026-07-24' "
+        "AND T._partition_day IN (DATE '2026-07-15', DATE '2026-07-24')"
+    )
+
+
+def test_very_many_sparse_days_are_only_a_range():
+    days = tuple(DAY + timedelta(days=2 * step) for step in range(LISTED_DAYS + 1))
+
+    assert " IN " not in Bounds(days).predicate(DUCKDB, "T")
+
+
+def test_literals_are_typed_and_utc():
+    summer = datetime(2026, 7, 15, 0, 30, tzinfo=ZoneInfo("Europe/London"))
+
+    assert DUCKDB.instant(summer) == "TIMESTAMP '2026-07-14 23:30:00.000000'"
+    assert BIGQUERY.instant(summer) == "TIMESTAMP '2026-07-14 23:30:00.000000+00'"
+    assert DUCKDB.day(date(2026, 1, 2)) == "DATE '2026-01-02'"
+    assert DUCKDB.text("it's") == "'it''s'"
+
+
+def test_identifiers_cannot_break_out_of_their_quotes():
+    assert DUCKDB.identifier('a"; DROP TABLE x; --') == '"a""; DROP TABLE x; --"'
+
+
+VERSIONS = [None, 1, 2]
+
+
+@pytest.mark.parametrize("pair", list(itertools.product(itertools.product(VERSIONS, VERSIONS), repeat=2)))
+def test_older_orders_tuples_with_null_first(pair):
+    table = replace(PRICES, latest_order=(OrderBy("major"), OrderBy("minor")))
+    a, b = pair
+    values = ", ".join("NULL::INT" if v is None else str(v) for v in (*a, *b))
+    query = (
+        f"WITH V AS (SELECT * FROM (VALUES ({values})) t(am, an, bm, bn)), "
+        f"A AS (SELECT am AS major, an AS minor FROM V), B AS (SELECT bm AS major, bn AS minor FROM V) "
+        f"SELECT {of(table).older(table.latest_order, 'A', 'B')} FROM A, B"
+    )
+
+    def plain(version):
+        return tuple(0 if value is None else value for value in version)
+
+    assert duckdb.sql(query).fetchall() == [(plain(a) < plain(b),)]
+
+
+def test_ranks_become_positions_and_unknown_codes_are_oldest():
+    text = of(RUNS).order_expression(RUNS.latest_order[0], "S")
+
+    ranks = [
+        duckdb.sql(f"SELECT {text} FROM (SELECT '{run}' AS settlementRunType) S").fetchall() for run in ("II", "DF")
+    ]
+    assert ranks == [[(0,)], [(4,)]]
+    assert duckdb.sql(f"SELECT {text} FROM (SELECT 'XX' AS settlementRunType) S").fetchall() == [(None,)]
+
+
+def test_history_carries_the_row_and_why_it_was_displaced():
+    assert [name for name, _ in HISTORY_COLUMNS] == [
+        "_superseded_utc",
+        "_change",
+        "_superseded_by",
+        "_superseded_published_utc",
+    ]
+    text = of(PRICES).keep_revised("delta", BOUNDS, NOW)
+    assert re.search(r"'revised', D\._receipt_id", text)
+
+
+def test_a_table_without_publication_time_has_no_such_reading():
+    with pytest.raises(ValueError, match="no publication time"):
+        of(ACTIONS).published_as_of_body("moment")
