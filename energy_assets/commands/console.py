@@ -91,12 +91,16 @@ def _console(*, stderr: bool) -> Console:
 
 def say(out: Console, sentence: str, style: str = "") -> None:
     """A sentence, broken between words on a terminal and left whole in a pipe."""
-    out.print(sentence, style=style, soft_wrap=not out.is_terminal)
+    from rich.text import Text
+
+    out.print(Text(sentence, style=style), soft_wrap=not out.is_terminal)
 
 
 def say_command(out: Console, line: str) -> None:
     """A line that holds a command to copy, which must not be broken."""
-    out.print(line, soft_wrap=True)
+    from rich.text import Text
+
+    out.print(Text(line), soft_wrap=True)
 
 
 def tell_error(sentence: str) -> None:

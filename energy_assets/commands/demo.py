@@ -81,6 +81,7 @@ def demo(
 
 def _why_not_real(settings: Settings, offline: bool) -> str | None:
     """Why Elexon is not asked, or ``None``."""
+    from energy_assets.commands.outcomes import shortened
     from energy_assets.tracking.verify import unreachable
 
     if offline:
@@ -89,7 +90,7 @@ def _why_not_real(settings: Settings, offline: bool) -> str | None:
         return f"The demo leaves the {settings.warehouse} warehouse alone."
     with console.progress_of("looking for Elexon"):
         reason = unreachable(settings)
-    return None if reason is None else f"Elexon cannot be reached from here ({reason.removesuffix('.')})."
+    return None if reason is None else f"Elexon cannot be reached from here: {shortened(reason).removesuffix('.')}."
 
 
 def _real(settings: Settings) -> _Demo:
@@ -148,7 +149,7 @@ def _run(out: Console, demo: _Demo, begun: float) -> None:
     _show_status(out, demo)
     _show_proof(out, demo.datasets)
     second, again = _load(demo, again=True)
-    unchanged = _show_second(out, demo, second)
+    unchanged = _show_second(out, second, real=demo.real)
     show_failures(out, second)
     everything = time.monotonic() - begun
     console.say(out, f"First time {loaded:.1f} s, second time {again:.1f} s, everything {everything:.1f} s.")
@@ -195,7 +196,7 @@ def _show_proof(out: Console, datasets: Sequence[Dataset]) -> None:
     out.print(table)
 
 
-def _show_second(out: Console, demo: _Demo, second: Sequence[Outcome]) -> bool:
+def _show_second(out: Console, second: Sequence[Outcome], *, real: bool) -> bool:
     """Say what the second time changed; ``True`` when that is nothing or, with real data, the provider's doing."""
     from energy_assets.ingest.model import Counts
 
@@ -207,7 +208,7 @@ def _show_second(out: Console, demo: _Demo, second: Sequence[Outcome]) -> bool:
     changed = [o.dataset for o in second if o.counts.inserted or o.counts.updated or o.counts.withdrawn]
     if not changed:
         return True
-    if demo.real:
+    if real:
         console.say(out, f"Elexon published something in between: {', '.join(changed)}.")
         return True
     console.tell_error(f"the same data changed the warehouse a second time ({', '.join(changed)}); please report this")

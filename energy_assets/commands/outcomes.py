@@ -112,10 +112,9 @@ def show_failures(console: Console, outcomes: Sequence[Outcome]) -> None:
     console.print()
     alike = common_failure(failed)
     if alike is not None:
-        which = "All" if len(failed) == len(outcomes) else "These"
-        say(console, f"{which} {len(failed)} datasets failed for one reason: {alike}", "red")
-        if which == "These":
-            say(console, f"  {', '.join(o.dataset for o in failed)}")
+        asked = [o for o in outcomes if o.windows or o.failures]
+        which = "All" if len(failed) == len(asked) else "Of the datasets that were asked for,"
+        say(console, f"{which} {len(failed)} failed for one reason: {alike}", "red")
         return
     console.print(f"{plural(len(failed), 'dataset')} failed:")
     for outcome in failed:
@@ -134,9 +133,14 @@ def common_failure(failed: Sequence[Outcome]) -> str | None:
 
 def cause(reason: str, dataset: str) -> str:
     """A failure's sentence without dataset, window, path and number of tries."""
-    text = _TRIED.sub("", _URL.sub(r"\1", reason))
+    text = shortened(reason)
     head, separator, tail = text.partition(": ")
     return tail if separator and head.startswith(dataset) else text
+
+
+def shortened(reason: str) -> str:
+    """A failure's sentence without the path that was asked for and the number of tries."""
+    return _TRIED.sub("", _URL.sub(r"\1", reason))
 
 
 def outcome_json(outcome: Outcome, dataset: Dataset) -> dict[str, object]:

@@ -37,6 +37,7 @@ def verify(
     Compares status codes, fields, types, window limits, cadence, keys that repeat and sizes. Writes nothing to the
     warehouse. Exit code 1 when something differs. The JSON report can be attached to a bug report.
     """
+    from energy_assets.commands.outcomes import shortened
     from energy_assets.errors import TransportError
     from energy_assets.tracking.verify import unreachable
     from energy_assets.tracking.verify import verify as run
@@ -47,7 +48,7 @@ def verify(
     reason = unreachable(settings)
     if reason is not None:
         raise TransportError(
-            f"nothing could be verified, because the API cannot be reached: {reason.removesuffix('.')}; "
+            f"nothing could be verified, because the API cannot be reached: {shortened(reason).removesuffix('.')}; "
             "check the network and ENERGY_ASSETS_ELEXON_URL"
         )
     now = utc_now()

@@ -102,9 +102,7 @@ def test_an_unreachable_api_fails_every_dataset_and_is_told_in_one_line(cli: Com
     assert said.code == 1
     count = len(select("profile:core"))
     assert f"{count} datasets: {count} failed." in said.out
-    assert re.search(
-        rf"All {count} datasets failed for one reason: GET http://127\.0\.0\.1:9 was not reached", said.out
-    )
+    assert re.search(rf"All {count} failed for one reason: GET http://127\.0\.0\.1:9 was not reached", said.out)
     assert len([line for line in said.out.splitlines() if "not reached" in line]) == 1
     assert "failed" in cli.run("status", "MID").out
 
