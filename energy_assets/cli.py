@@ -16,6 +16,7 @@ from energy_assets.commands.demo import demo
 from energy_assets.commands.refresh import refresh
 from energy_assets.commands.status import status
 from energy_assets.commands.verify import verify
+from energy_assets.commands.warehouse import app as warehouse_app
 
 LATER = {
     "catalogue": ("energy_assets.catalogue.cli", "What datasets there are, and everything known about each."),
@@ -104,6 +105,7 @@ app.command()(refresh)
 app.command()(backfill)
 app.command()(status)
 app.command()(verify)
+app.add_typer(warehouse_app, name="warehouse")
 
 
 def main() -> None:

@@ -48,14 +48,16 @@ def asked(cli: CommandLine, code: str) -> int:
 
 def test_the_overview_names_every_command_and_loads_nothing_heavy(cli: CommandLine) -> None:
     said = cli.ok("--help")
-    for command in ("demo", "refresh", "backfill", "status", "verify", "catalogue", "sandbox"):
+    for command in ("demo", "refresh", "backfill", "status", "verify", "warehouse", "catalogue", "sandbox"):
         assert re.search(rf"\b{command}\b", said.out)
     heavy = "{'dagster', 'duckdb', 'pyarrow', 'httpx', 'numpy', 'uvicorn', 'pydantic'}"
     code = f"import energy_assets.cli; loaded = {heavy} & set(sys.modules); assert not loaded, loaded"
     assert cli.finish(cli.start("--version", before=code)).code == 0
 
 
-@pytest.mark.parametrize("command", ["demo", "refresh", "backfill", "status", "verify", "catalogue", "sandbox"])
+@pytest.mark.parametrize(
+    "command", ["demo", "refresh", "backfill", "status", "verify", "warehouse", "catalogue", "sandbox"]
+)
 def test_every_command_explains_itself(cli: CommandLine, command: str) -> None:
     assert "Usage: energy-assets" in cli.ok(command, "--help").out
 
@@ -254,6 +256,19 @@ def test_verify_reports_as_table_and_as_json_and_its_exit_code_says_whether_some
     assert written["url"] == cli.url
     assert cli.run("verify", "--dataset", "MID", "--json", "-").json["datasets"][0]["verdict"] == "differs"
     assert not cli.database.exists(), "nothing was written"
+
+
+def test_a_backup_is_a_warehouse_and_can_be_put_back(cli: CommandLine) -> None:
+    cli.ok("refresh", "INDO", "--from", str(DAY), "--to", str(DAY))
+    said = cli.ok("warehouse", "backup", "kept.duckdb")
+    assert f"Backed up to {cli.folder / 'kept.duckdb'}" in said.out
+    assert cli.run("warehouse", "backup", "kept.duckdb").sentence.endswith("give the backup another name.")
+    cli.ok("refresh", "MID", "--from", str(DAY), "--to", str(DAY))
+    assert "is kept in" in cli.ok("warehouse", "restore", "kept.duckdb").out
+    assert "2 datasets: 1 with missing windows, 1 never asked for." in cli.ok("status", "INDO,MID").out
+    assert cli.rows("INDO", DAY).num_rows in (46, 48, 50)
+    (cli.folder / "other").write_text("no warehouse")
+    assert str(cli.folder / "other") in cli.run("warehouse", "restore", "other").sentence
 
 
 @pytest.mark.parametrize("columns", [80, 120])
