@@ -15,6 +15,7 @@ from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY
 from energy_assets.automation import jobs, schedules, sensors
+from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
 
@@ -37,8 +38,12 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
     derived = derived_assets(shown.warehouse, shown.schema_name)
     return dg.Definitions(
         assets=[provider_assets("bmrs", bmrs, shown.warehouse, shown.schema_name), *derived],
-        jobs=[jobs.bmrs_refresh(bmrs), jobs.bmrs_revisions(bmrs), jobs.gb_derived(derived)],
-        schedules=[schedules.bmrs_refresh_schedule(bmrs), schedules.bmrs_revisions_schedule(bmrs)],
+        jobs=[jobs.bmrs_refresh(bmrs), jobs.bmrs_revisions(bmrs), jobs.gb_derived(derived), housekeeping],
+        schedules=[
+            schedules.bmrs_refresh_schedule(bmrs),
+            schedules.bmrs_revisions_schedule(bmrs),
+            housekeeping_schedule,
+        ],
         sensors=[sensors.gb_derived_sensor(SOURCE, derived)],
         resources={"platform": platform, IO_MANAGER_KEY: WarehouseIOManager(platform.warehouse)},
         # One process per run: libraries load once, and twenty steps cost 2 s here against 10 to 23 s in processes.

@@ -120,14 +120,15 @@ def test_the_bigquery_setting_shows_in_the_kinds(monkeypatch: pytest.MonkeyPatch
 def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
-    assert jobs == {"bmrs_refresh", "bmrs_revisions", "gb_derived"}
-    for name in jobs:
+    assert jobs == {"bmrs_refresh", "bmrs_revisions", "gb_derived", "housekeeping"}
+    for name in jobs - {"housekeeping"}:
         assert defs.resolve_job_def(name).partitions_def == DAYS
     schedules = {s.name: s for s in repository.schedule_defs}
     sensors = {s.name: s for s in repository.sensor_defs}
     assert {n: (s.cron_schedule, s.execution_timezone) for n, s in schedules.items()} == {
         "bmrs_refresh_schedule": ("*/15 * * * *", "Europe/London"),
         "bmrs_revisions_schedule": ("20 7 * * *", "Europe/London"),
+        "housekeeping_schedule": ("40 3 * * *", "Europe/London"),
     }
     assert set(sensors) == {"gb_derived_sensor"}
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
