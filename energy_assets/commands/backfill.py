@@ -127,6 +127,10 @@ class _Tally:
     def piece(self, piece: Piece) -> None:
         """A piece begins."""
         self._where = f"{piece.from_day} to {piece.to_day} ({piece.index}/{piece.count})"
+        err = console.stderr()
+        if piece.count > 1 and not err.is_terminal:
+            # No live line is seen in a log; a line per piece shows there that the work goes on.
+            console.say(err, f"Piece {piece.index} of {piece.count}: {piece.from_day} to {piece.to_day}")
         self._tell()
 
     def progress(self, code: str, done: int, planned: int) -> None:

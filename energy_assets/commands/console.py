@@ -262,32 +262,34 @@ def new_table(*columns: str, title: str | None = None) -> Table:
 
 
 @contextmanager
-def progress_of(total_unknown: str) -> Iterator[Callable[[str, float, float | None], None]]:
-    """A live line on standard error while work goes on; nothing where it is no terminal.
+def progress_of(beginning: str) -> Iterator[Callable[[str, float, float | None], None]]:
+    """A live bar with a line of text above it on standard error while work goes on; nothing where it is no terminal.
 
     Args:
-        total_unknown: What is said until there is something to count.
+        beginning: The text until there is something to count.
 
     Yields:
-        A function that takes the line's text, what is done, and what there is to do (``None`` while unknown).
+        A function that takes the text, what is done, and what there is to do (``None`` while unknown).
     """
+    from rich.console import Group
+    from rich.live import Live
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.text import Text
 
     console = stderr()
-    columns = (
-        SpinnerColumn(),
-        BarColumn(bar_width=24),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(total_unknown, total=None)
+    if not console.is_terminal:
+        yield lambda text, done, total: None
+        return
+    line = Text(beginning, no_wrap=True, overflow="ellipsis")
+    remaining = TimeRemainingColumn(compact=True)
+    bar = Progress(SpinnerColumn(), BarColumn(40), TimeElapsedColumn(), TextColumn("left"), remaining, console=console)
+    task = bar.add_task("", total=None)
 
-        def show(text: str, done: float, total: float | None) -> None:
-            progress.update(task, description=text, completed=done, total=total)
+    def show(text: str, done: float, total: float | None) -> None:
+        line.plain = text
+        bar.update(task, completed=done, total=total)
 
+    with Live(Group(line, bar), console=console, transient=True):
         yield show
 
 

@@ -33,8 +33,8 @@ def refresh(
 ) -> None:
     """Bring datasets up to date for today, or for some days.
 
-    Asks only for what is missing or due again, and says what became of every dataset.
-    For more than a few months use `energy-assets backfill`.
+    Asks only for what is missing or due again, and says what became of every dataset. For more than a few months use
+    `energy-assets backfill`.
     """
     from energy_assets import calendar
     from energy_assets.commands.outcomes import outcome_json, show_outcomes

@@ -27,7 +27,7 @@ STYLES: dict[State, str] = {"ok": "green", "empty": "dim", "missing": "yellow", 
 def status(
     ctx: typer.Context,
     selection: Annotated[
-        str, typer.Argument(metavar="[SELECTION]", help="Datasets, as for refresh.", show_default="all")
+        str, typer.Argument(metavar="SELECTION", help="Datasets, as for refresh.", show_default="all")
     ] = "all",
     days: Annotated[
         int | None,
