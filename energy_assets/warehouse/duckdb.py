@@ -30,14 +30,24 @@ from energy_assets.warehouse.staging import arrow_schema
 
 log = logging.getLogger(__name__)
 
-MEMORY_LIMIT = "160MB"
-"""DuckDB's own memory. A day of the largest dataset merges in it, and the whole process stays below 450 MB with it."""
+MEMORY_LIMIT = "128MB"
+"""DuckDB's own memory: enough for the usual merge, so that the whole process stays below 450 MB."""
+
+ROOMY_MEMORY_LIMIT = "1GB"
+"""What a merge gets that did not fit: one in which hundreds of thousands of rows were revised or repeated at once."""
 
 CHECKPOINT_THRESHOLD = "64MB"
 """Size of the write-ahead log that is folded into the file at once; closing folds whatever there is."""
 
 MAX_THREADS = 4
 """More threads make one merge no faster and take memory each."""
+
+
+_DISK_FULL = ("No space left", "File too large", "Could not write", "Disk quota")
+
+
+class _TooLargeError(WarehouseError):
+    """An operation did not fit into DuckDB's memory limit."""
 
 
 _Newest = tuple[datetime | None, str | None, datetime | None, str]
@@ -78,6 +88,7 @@ class DuckDBWarehouse:
         self._path = Path(path)
         self._schema = schema
         self._clock = clock
+        self._memory_limit = memory_limit
         settings: dict[str, str | int] = {
             "memory_limit": memory_limit,
             "threads": threads or min(os.cpu_count() or 1, MAX_THREADS),
@@ -112,15 +123,27 @@ class DuckDBWarehouse:
     # Opening.
 
     @contextmanager
-    def _writing(self, what: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known]]:
+    def _writing(self, what: str, memory_limit: str | None = None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known]]:
         """One transaction of the one writer; everything or nothing stays of what happens inside."""
         with self._holder.turn:
             try:
-                with self._holder.use(write=True) as cursor:
+                with self._holder.use(write=True) as cursor, self._limited(cursor, memory_limit):
                     self._migrate(cursor)
                     yield from self._transaction(cursor)
             except duckdb.Error as error:
                 raise self._refused(what, error) from error
+
+    @contextmanager
+    def _limited(self, cursor: duckdb.DuckDBPyConnection, memory_limit: str | None) -> Iterator[None]:
+        """Another memory limit for the whole instance, for as long as one operation lasts."""
+        if memory_limit is None:
+            yield
+            return
+        cursor.execute("SET GLOBAL memory_limit = ?", [memory_limit])
+        try:
+            yield
+        finally:
+            cursor.execute("SET GLOBAL memory_limit = ?", [self._memory_limit])
 
     def _transaction(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[duckdb.DuckDBPyConnection, Known]]:
         draft = self._look(cursor).draft()
@@ -143,13 +166,15 @@ class DuckDBWarehouse:
 
     def _refused(self, what: str, error: duckdb.Error) -> WarehouseError:
         text = str(error)
-        if "No space left" in text or "File too large" in text or "Could not write" in text:
+        kind = WarehouseError
+        if any(sign in text for sign in _DISK_FULL):
             remedy = f"the disk that holds {self._path} is full or over its quota: free space, then refresh"
         elif isinstance(error, duckdb.OutOfMemoryException):
+            kind = _TooLargeError
             remedy = "DuckDB ran out of memory: free memory or disk for its temporary files, then refresh"
         else:
             remedy = "the store is as it was; if it persists, report it with the log"
-        return WarehouseError(f"{what} failed ({locking.first_line(error)}): {remedy}.")
+        return kind(f"{what} failed ({locking.first_line(error)}): {remedy}.")
 
     def _migrate(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Bring the service tables to this version, once per opening of the file."""
@@ -232,8 +257,16 @@ class DuckDBWarehouse:
         Raises:
             WarehouseError: The store refused; the message names table and remedy.
         """
+        with self._holder.turn:
+            try:
+                return self._merge(batch)
+            except _TooLargeError:
+                log.info("%s: %d rows need more memory to merge.", batch.table.name, batch.rows.num_rows)
+                return self._merge(batch, ROOMY_MEMORY_LIMIT)
+
+    def _merge(self, batch: WriteBatch, memory_limit: str | None = None) -> WriteResult:
         what = f"Writing {batch.rows.num_rows} rows to {self._schema}.{batch.table.name}"
-        with self._writing(what) as (cursor, known):
+        with self._writing(what, memory_limit) as (cursor, known):
             return Merge(cursor, self._schema, batch, known, self._clock()).run()
 
     def record(self, receipts: Sequence[Receipt], quarantine: pa.Table | None = None) -> None:

@@ -25,11 +25,13 @@ from energy_assets.warehouse.staging import Staged, Tally, complete, extra_names
 
 log = logging.getLogger(__name__)
 
+# Names of relations that live as long as the cursor of one operation.
 STAGED = "_staged"
 RANKED = "_ranked"
 STANDING = "_standing"
 DELTA = "_delta"
 GONE = "_gone"
+APPENDED = "_appended"
 
 _STORED_TYPES: Mapping[str, FieldType] = {
     "VARCHAR": "text",
@@ -317,14 +319,11 @@ class Merge:
 
     def _merge_rows(self, staged: Staged) -> Mapping[date, int]:
         self._cursor.register(STAGED, staged.rows)
-        try:
-            days = self._touched(staged)
-            before = {} if self._created else self._day_counts(days)
-            self._merge(staged)
-            changed = any(tally.inserted or tally.withdrawn for tally in self._tallies.values())
-            after = self._day_counts(days) if changed else before
-        finally:
-            self._cursor.unregister(STAGED)
+        days = self._touched(staged)
+        before = {} if self._created else self._day_counts(days)
+        self._merge(staged)
+        changed = any(tally.inserted or tally.withdrawn for tally in self._tallies.values())
+        after = self._day_counts(days) if changed else before
         for name in self._temporary:
             self._cursor.execute(f"DROP TABLE temp.{name}")
         self._record_days(days, before, after)
@@ -472,27 +471,21 @@ def append(cursor: duckdb.DuckDBPyConnection, schema: str, name: str, rows: pa.T
     """Append rows to a service table by column name."""
     if not rows.num_rows:
         return
-    cursor.register("_appended", rows)
-    try:
-        columns = DUCKDB.identifiers(rows.column_names)
-        cursor.execute(f"INSERT INTO {DUCKDB.qualified(schema, name)} ({columns}) SELECT {columns} FROM _appended")
-    finally:
-        cursor.unregister("_appended")
+    cursor.register(APPENDED, rows)
+    columns = DUCKDB.identifiers(rows.column_names)
+    cursor.execute(f"INSERT INTO {DUCKDB.qualified(schema, name)} ({columns}) SELECT {columns} FROM {APPENDED}")
 
 
 def append_quarantine(cursor: duckdb.DuckDBPyConnection, schema: str, rows: pa.Table) -> None:
     """Append quarantined rows that are not there yet: a window read again must not make the table grow."""
     if not rows.num_rows:
         return
-    cursor.register("_appended", rows)
+    cursor.register(APPENDED, rows)
     same = ("dataset", "window_from_utc", "window_to_utc", "row_number", "reason", "raw")
     condition = " AND ".join(DUCKDB.equal(f"Q.{name}", f"S.{name}") for name in same)
-    try:
-        columns = DUCKDB.identifiers(rows.column_names)
-        name = DUCKDB.qualified(schema, service.QUARANTINE)
-        cursor.execute(
-            f"INSERT INTO {name} ({columns}) SELECT {columns} FROM _appended S "
-            f"WHERE NOT EXISTS (SELECT 1 FROM {name} Q WHERE {condition})"
-        )
-    finally:
-        cursor.unregister("_appended")
+    columns = DUCKDB.identifiers(rows.column_names)
+    quarantine = DUCKDB.qualified(schema, service.QUARANTINE)
+    cursor.execute(
+        f"INSERT INTO {quarantine} ({columns}) SELECT {columns} FROM {APPENDED} S "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {quarantine} Q WHERE {condition})"
+    )

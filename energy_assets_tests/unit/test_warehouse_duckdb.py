@@ -152,6 +152,17 @@ def test_writing_the_same_over_and_over_does_not_make_the_file_grow(store: DuckD
     assert len(store.service_rows("_days")) == 1
 
 
+def test_a_merge_that_does_not_fit_gets_more_memory_once(tmp_path: Path):
+    tight = DuckDBWarehouse(tmp_path / "tight.duckdb", SCHEMA, memory_limit="24MB", threads=2)
+    rows = [price(i % 60_000, float(i), f"15 {i // 60_000:02d}:00") | {"code": f"{i:040d}"} for i in range(180_000)]
+
+    with tight.session():
+        result = tight.write(batch(PRICES, rows))
+        assert counts(result) == {"fetched": 180_000, "inserted": 60_000, "late": 120_000}
+        with tight._holder.use(write=True) as cursor:
+            assert cursor.execute("SELECT current_setting('memory_limit')").fetchall() == [("22.8 MiB",)]
+
+
 def test_the_connection_reads_and_writes_in_utc(warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TZ", "Europe/London")
     warehouse.write(batch(PRICES, [price(1, 1.0)]))
