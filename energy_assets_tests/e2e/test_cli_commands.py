@@ -243,7 +243,7 @@ def test_ctrl_c_says_that_the_command_can_go_on(cli: CommandLine) -> None:
 
 
 def test_verify_reports_as_table_and_as_json_and_its_exit_code_says_whether_something_differs(cli: CommandLine) -> None:
-    said = cli.ok("verify", "--dataset", "MID", "--dataset", "FREQ,INDO")
+    said = cli.ok("verify", "--dataset", "MID", "--dataset", "FREQ,INDOD")
     assert "3 as the catalogue says" in said.out
     assert cli.sandbox is not None
     cli.sandbox.faults.add("new_column", dataset="MID", column="surprise")

@@ -98,6 +98,12 @@ def test_a_renamed_field_is_both(provider: Provider) -> None:
     assert set(provider.seen("MID")) == {"unknown field", "missing field"}
 
 
+def test_a_missing_row_tag_is_a_remark(provider: Provider) -> None:
+    provider.sandbox.faults.add("missing_column", dataset="MID", column="dataset")
+    result = provider.verify("MID")[0]
+    assert (result.verdict, [f.text for f in result.findings]) == ("agrees", ["no row has: dataset"])
+
+
 def test_members_left_out_by_a_provider_that_leaves_nulls_out_are_a_remark(provider: Provider) -> None:
     remit = provider.verify("REMIT")[0]
     assert remit.verdict == "agrees"
