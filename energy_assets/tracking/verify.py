@@ -55,7 +55,7 @@ TYPING_WORKERS = 2
 REPEATED_KEY = "has the same key"
 
 ROW_TAG = "dataset"
-"""The member that names a row's dataset, which the request knows already; some answers leave it out, some name a sibling."""
+"""The member that names a row's dataset, which the request knows; some answers leave it out, some name a sibling."""
 
 Kind = Literal[
     "status",
