@@ -7,6 +7,7 @@ settings belongs to ``wiring``.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import tempfile
 from collections.abc import Mapping
@@ -310,6 +311,10 @@ def _make_writable(variable: str, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"\0")
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SettingsError(
+                f"The disk that holds {folder} is full: free space, or set {variable} to a larger disk."
+            ) from error
         raise SettingsError(
             f"The folder {folder} cannot be written ({error.strerror}): set {variable} to a place that this user may "
             "write to."
