@@ -110,10 +110,12 @@ class World:
 
     def engine(self) -> Engine:
         """What ``open_engine`` makes of the settings, on this world's clock and patience."""
+        # Before the one of the settings: the patience of a process with a file is that of its first object.
+        warehouse = self.warehouse
         made = open_engine(self.settings)
         return replace(
             made,
-            warehouse=self.warehouse,
+            warehouse=warehouse,
             open_source={"bmrs": self._open_source},
             source_api={"bmrs": self.label} if self.label else made.source_api,
             clock=self.clock,
