@@ -24,6 +24,20 @@ def from_numpy(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
+def flags(values: NDArray[np.bool_]) -> pa.Array:
+    """Booleans as an array, to filter a table by."""
+    packed = np.packbits(values, bitorder="little")
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(packed)])
+
+
+def repeated(text: str, count: int) -> pa.Array:
+    """An array of the same text ``count`` times."""
+    data = text.encode()
+    ends = np.array([0, len(data)], dtype=np.int32)
+    one = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(ends), pa.py_buffer(data)])
+    return pa.repeat(one[0], count)
+
+
 def to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
     """The values of a column of fixed width, and anything where it is null.
 

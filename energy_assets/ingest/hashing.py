@@ -8,7 +8,8 @@ change: library hashes (DuckDB's, Arrow's, Python's) are free to change between 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -17,30 +18,68 @@ from numpy.typing import NDArray
 from energy_assets import arrow
 
 Words = NDArray[np.uint64]
+Nulls = NDArray[np.bool_]
+
+REMEMBERED_TEXTS = 1 << 16
+"""Distinct texts whose digests are kept: the same units, fuels and directions come back in every window."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
-def hash_rows(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
-    """Hash the given columns of every row.
+class RowWords:
+    """Every value of some rows as 64 bits, column by column, each column worked out once.
 
     Args:
         rows: Typed rows; text, 64-bit integers, doubles, booleans, dates and microsecond timestamps.
-        columns: Columns that take part.
-
-    Returns:
-        One signed 64-bit integer per row.
     """
-    total = np.zeros(rows.num_rows, dtype=np.uint64)
-    for name in columns if rows.num_rows else ():
-        column = rows.column(name)
-        words = _mixed(_words(column) ^ _text_word(name))
-        if column.null_count:
-            words[arrow.to_numpy(column.is_null()).view(np.bool_)] = 0
-        total += words
-    return arrow.from_numpy(total, pa.int64())
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._rows = rows
+        self._made: dict[str, tuple[Words, Nulls | None]] = {}
+
+    def hashes(self, columns: Sequence[str]) -> Words:
+        """One hash per row over the given columns."""
+        total = np.zeros(self._rows.num_rows, dtype=np.uint64)
+        for name in columns if self._rows.num_rows else ():
+            total += _named(name, *self._column(name))
+        return total
+
+    def keys(self, columns: Sequence[str], fallback: Mapping[str, str]) -> Words:
+        """One hash per row over key columns, of which some may be null and then have a fallback's value.
+
+        For comparisons among these rows only.
+        """
+        total = np.zeros(self._rows.num_rows, dtype=np.uint64)
+        for name in columns if self._rows.num_rows else ():
+            words, nulls = self._column(name)
+            if nulls is not None and name in fallback:
+                others, absent = self._column(fallback[name])
+                words = np.where(nulls, others, words)
+                nulls = nulls & absent if absent is not None else None
+            total += _named(name, words, nulls)
+        return total
+
+    def _column(self, name: str) -> tuple[Words, Nulls | None]:
+        if name not in self._made:
+            column = self._rows.column(name)
+            nulls = arrow.to_numpy(column.is_null()).view(np.bool_) if column.null_count else None
+            self._made[name] = _words(column), nulls
+        return self._made[name]
+
+
+def hash_rows(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
+    """``_hash_key`` over the given columns: one signed 64-bit integer per row."""
+    return arrow.from_numpy(RowWords(rows).hashes(columns), pa.int64())
+
+
+def _named(name: str, words: Words, nulls: Nulls | None) -> Words:
+    """A column's part of the hash."""
+    mixed = _mixed(words ^ _text_word(name))
+    if nulls is not None:
+        mixed[nulls] = 0
+    return mixed
 
 
 def _words(column: pa.ChunkedArray) -> Words:
@@ -67,6 +106,7 @@ def _string_words(column: pa.ChunkedArray) -> Words:
     return words
 
 
+@lru_cache(maxsize=REMEMBERED_TEXTS)
 def _text_word(text: str) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
 

@@ -16,22 +16,34 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from energy_assets import arrow, calendar
+from energy_assets import arrow
 from energy_assets.catalogue.model import Dataset, Field, FieldType, Table
 from energy_assets.errors import ContractError
-from energy_assets.ingest.hashing import hash_rows
+from energy_assets.ingest.columns import (
+    EXACT_INTEGER,
+    FIRST_INSTANT,
+    LAST_INSTANT,
+    Stamp,
+    places,
+    repeats_a_key,
+    shown_place,
+    stamped,
+    stored,
+)
+from energy_assets.ingest.hashing import RowWords
 from energy_assets.ingest.members import count_members
-from energy_assets.ingest.model import QUARANTINE_SCHEMA, Window
+from energy_assets.ingest.model import QUARANTINE_SCHEMA
+
+__all__ = ["RefusedBodyError", "Stamp", "Typed", "TypingEngine", "stamp_rows"]
 
 ENGINE_MEMORY = "192MB"
 """Memory of one typing engine: a window's body is tens of megabytes at most, and two engines work at once."""
@@ -47,18 +59,9 @@ HOLD_BACK_ROWS = 5_000
 """A refused window of at most this many rows is quarantined whole, so that none of its rows is lost with its body;
 larger bodies stay in the spool and are asked for again."""
 
-EXACT_INTEGER = 2**53
-"""Above this a double no longer holds every integer."""
-
 RAW = "_raw"
 REASON = "_reason"
 ROW = "_row"
-
-BAD = "_bad"
-WITHIN = "_within"
-KEY = "_key"
-"""What the fast reading notes of each row: whether anything is wrong with it, whether it lies inside the window, and a
-hash of its key."""
 
 _WIRE: dict[FieldType, str] = {
     "text": "VARCHAR",
@@ -117,16 +120,6 @@ class RefusedBodyError(ContractError):
         self.quarantine = quarantine
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """What provenance columns say about the rows of one window."""
-
-    window: Window
-    receipt_id: str
-    ingested_utc: datetime
-    source_api: str
-
-
 class TypingEngine:
     """Types bodies, one at a time; hold one per worker thread and close it."""
 
@@ -150,22 +143,8 @@ class TypingEngine:
         Raises:
             RefusedBodyError: The body is not JSON rows, rows lie outside the window, or too many cannot be typed.
         """
-        # What does not fit in memory goes beside the body, never into the current folder.
-        self._connection.execute(f"SET temp_directory='{_escape(str(body.parent / 'typing'))}'")
         with _rows_file(dataset, body, stamp) as path:
-            try:
-                return _Reading(self._connection, dataset, path, stamp).run()
-            finally:
-                self._forget()
-
-    def _forget(self) -> None:
-        """Drop what the last body left, so that memory follows one body."""
-        for (name,) in self._connection.execute(
-            "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal"
-        ).fetchall():
-            self._connection.execute(f"DROP VIEW {_q(name)}")
-        for (name,) in self._connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall():
-            self._connection.execute(f"DROP TABLE {_q(name)}")
+            return _Reading(self._connection, dataset, path, stamp).run()
 
 
 def stamp_rows(table: Table, rows: pa.Table, stamp: Stamp) -> pa.Table:
@@ -190,10 +169,7 @@ def stamp_rows(table: Table, rows: pa.Table, stamp: Stamp) -> pa.Table:
         connection.execute("SET TimeZone='UTC'")
         connection.register("staged", rows)
         typed = ", ".join(f"CAST({_q(f.name)} AS {_STORED[f.type]}) AS {_q(f.name)}" for f in table.fields)
-        stamped = connection.sql(
-            f"SELECT *, {_provenance(table, stamp)} FROM (SELECT {typed} FROM staged)"
-        ).to_arrow_table()
-        return _with_hash(stamped, wanted)
+        return stamped(connection.sql(f"SELECT {typed} FROM staged").to_arrow_table(), table, stamp)
     except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
         raise ContractError(f"{table.name}: a value does not fit its column: {_first_line(error)}") from error
     finally:
@@ -228,28 +204,34 @@ class _Reading:
         sound = self._judged(read, keys) if read is not None else None
         return sound or self._run_carefully(fetched, keys)
 
-    def _run_carefully(self, fetched: int, keys: set[str]) -> Typed:
-        self._read_carefully()
-        quarantine = self._quarantine(fetched)
-        boundary = self._check_window(fetched - quarantine.num_rows, fetched, quarantine)
-        if self._repeated_keys():
-            rows, quarantine, duplicate = self._settle_duplicates(fetched, quarantine)
-        else:
-            rows, duplicate = self._stamped(), 0
-        return Typed(rows, quarantine, fetched, boundary, duplicate, self._extra, self._missing(keys))
-
     def _judged(self, read: pa.Table, keys: set[str]) -> Typed | None:
         """What the fast reading gives, or ``None`` where a row needs a closer look."""
-        if pc.any(read.column(BAD)).as_py():
+        if any(self._present(read, name).null_count for name in self._required()):
             return None
-        within = read.column(WITHIN)
-        rows = read if pc.all(within).as_py() else read.filter(within)
-        if len(np.unique(arrow.to_numpy(rows.column(KEY)))) < rows.num_rows:
+        found = places(read, self._dataset.check, self._stamp.window)
+        if found.outside.any():
             return None
-        boundary = read.num_rows - rows.num_rows
-        rows = rows.drop_columns([BAD, WITHIN, KEY])
-        rows = _with_hash(rows, [f.name for f in (*self._table.fields, *self._extra)])
-        return Typed(rows, arrow.empty(QUARANTINE_SCHEMA), read.num_rows, boundary, 0, self._extra, self._missing(keys))
+        boundary = int(found.at_end.sum())
+        rows = read.filter(arrow.flags(found.inside)) if boundary else read
+        words = RowWords(rows)
+        if repeats_a_key(words, self._table):
+            return None
+        rows = stamped(rows, self._table, self._stamp, words)
+        nothing = arrow.empty(QUARANTINE_SCHEMA)
+        return Typed(rows, nothing, read.num_rows, boundary, 0, self._extra, self._missing(keys))
+
+    def _run_carefully(self, fetched: int, keys: set[str]) -> Typed:
+        # What does not fit in memory goes beside the body, never into the current folder.
+        self._db.execute(f"SET temp_directory='{_escape(str(self._path.parent / 'typing'))}'")
+        try:
+            self._read_carefully()
+            quarantine = self._quarantine(fetched)
+            rows, boundary = self._within(fetched, quarantine)
+            rows, quarantine, duplicate = self._settle_duplicates(rows, fetched, quarantine)
+        finally:
+            for name in ("wire", "typed", "ranked", "judged"):
+                self._db.execute(f"DROP TABLE IF EXISTS temp.{name}")
+        return Typed(rows, quarantine, fetched, boundary, duplicate, self._extra, self._missing(keys))
 
     def _missing(self, keys: set[str]) -> tuple[str, ...]:
         """Catalogued columns that no record has."""
@@ -262,14 +244,11 @@ class _Reading:
 
         A column without nulls accounts for one member a record; members of the others are counted in the body.
         """
-        whole = {
-            f.name
-            for f in self._table.fields
-            if f.origin == "row" and not f.aliases and not read.column(f.name).null_count
-        }
+        plain = (f.name for f in self._table.fields if f.origin == "row" and not f.aliases)
+        whole = {name for name in plain if not read.column(name).null_count}
         doubtful = [*(member for member, _ in self._wire if member not in whole), *self._dataset.ignored]
         counted = count_members(self._path, doubtful)
-        if counted is None or not read.num_rows:
+        if counted is None:
             return None
         if counted.total != len(whole) * read.num_rows + sum(counted.named.values()):
             return None
@@ -306,29 +285,44 @@ class _Reading:
         return tuple(extra)
 
     def _read_fast(self) -> pa.Table | None:
-        """All rows typed and stamped, with what is to be judged of them; ``None`` where a value does not fit its type.
+        """All rows as stored, without provenance; ``None`` where there is none or a value does not fit its type.
 
         Members whose names differ only in case cannot be told apart this way.
         """
-        if self._dataset.query.scalars:
+        members = {member: _WIRE[f.type] for member, f in self._wire} | {f.aliases[0]: "VARCHAR" for f in self._extra}
+        if self._dataset.query.scalars or len({member.lower() for member in members}) < len(members):
             return None
-        members = [(member, _WIRE[f.type]) for member, f in self._wire]
-        members += [(f.aliases[0], "VARCHAR") for f in self._extra]
-        if len({member.lower() for member, _ in members}) < len(members):
-            return None
-        spec = "{" + ", ".join(f"'{_escape(m)}': '{t}'" for m, t in members) + "}"
-        wire = f"read_json({self._file}, columns={spec}, format='array', maximum_object_size={LARGEST_RECORD})"
-        columns = self._typed_columns([f.aliases[0] for f in self._extra])
-        fault = " OR ".join(f"({condition})" for condition, _ in self._faults(careful=False)) or "FALSE"
-        inside, boundary, _ = self._window_conditions()
-        text = (
-            f"SELECT {self._output()}, {inside} AS {WITHIN}, hash({', '.join(self._key_expressions())}) AS {KEY}, "
-            f"{BAD} OR NOT ({inside} OR {boundary}) AS {BAD} FROM (SELECT {columns}, {fault} AS {BAD} FROM {wire})"
-        )
+        spec = ", ".join(f"'{_escape(m)}': '{t}'" for m, t in members.items())
+        wire = f"read_json({self._file}, columns={{{spec}}}, format='array', maximum_object_size={LARGEST_RECORD})"
+        # JSON has a type of its own in Arrow; every other wire type has a plain one.
+        nested = ", ".join(f"{_q(m)}::VARCHAR AS {_q(m)}" for m, t in members.items() if t == "JSON")
+        wanted = f"* REPLACE ({nested})" if nested else "*"
         try:
-            return self._db.sql(text).to_arrow_table()
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.BinderException):
+            read = self._db.sql(f"SELECT {wanted} FROM {wire}").to_arrow_table()
+        except (duckdb.InvalidInputException, duckdb.ConversionException):
             return None
+        return self._stored_columns(read) if read.num_rows else None
+
+    def _stored_columns(self, read: pa.Table) -> pa.Table | None:
+        """The table's fields, then members that it does not know."""
+        columns: dict[str, pa.ChunkedArray | pa.Array] = {}
+        for f in self._table.fields:
+            if f.origin == "request":
+                columns[f.name] = arrow.repeated(dict(self._stamp.window.branch)[f.name], read.num_rows)
+                continue
+            found = stored(read.column(f.name), f.type)
+            for alias in f.aliases:
+                other = stored(read.column(alias), f.type)
+                found = None if found is None or other is None else pc.coalesce(found, other)
+            if found is None:
+                return None
+            columns[f.name] = found
+        return pa.table(columns | {f.name: read.column(f.aliases[0]) for f in self._extra})
+
+    def _present(self, read: pa.Table, name: str) -> pa.ChunkedArray:
+        """A column, with its fallback's values where it is null."""
+        fallback = dict(self._table.key_fallback).get(name)
+        return pc.coalesce(read.column(name), read.column(fallback)) if fallback else read.column(name)
 
     def _read_carefully(self) -> None:
         """Read every member as text and cast it, keeping each record's JSON and position."""
@@ -362,31 +356,11 @@ class _Reading:
 
     def _reason(self) -> str:
         """SQL text giving the first reason why a row cannot be stored, or null."""
-        faults = self._faults(careful=True)
+        faults = [fault for member, f in self._wire for fault in _faults(member, f.type)]
+        faults += [(f"{self._identity(name)} IS NULL", f"'{_escape(name)} is missing'") for name in self._required()]
         if not faults:
             return "CAST(NULL AS VARCHAR)"
         return "CASE " + " ".join(f"WHEN {condition} THEN {text}" for condition, text in faults) + " END"
-
-    def _faults(self, *, careful: bool) -> list[tuple[str, str]]:
-        """Conditions under which a row cannot be stored, each with SQL for its reason."""
-        cases = []
-        for member, f in self._wire:
-            value = _q(member)
-            if careful:
-                raw = _q("raw " + member)
-                unread = f"{raw} IS NOT NULL AND {value} IS NULL"
-                cases.append((unread, f"'{_escape(member)} is not {_an(f.type)}: ' || left({raw}, 80)"))
-            if f.type in ("integer", "number"):
-                cases.append((f"NOT isfinite({value})", f"'{_escape(member)} is not a finite number'"))
-            if f.type == "integer":
-                whole = f"{value} <> floor({value}) OR abs({value}) >= {EXACT_INTEGER}"
-                cases.append((whole, f"'{_escape(member)} is not a whole number: ' || {value}"))
-            if f.type == "date":
-                unread = f"{value} IS NOT NULL AND {_stored(value, 'date')} IS NULL"
-                cases.append((unread, f"'{_escape(member)} is not a date: ' || left({value}, 80)"))
-        return cases + [
-            (f"{self._present(name)} IS NULL", f"'{_escape(name)} is missing'") for name in self._required()
-        ]
 
     def _required(self) -> list[str]:
         """Columns without which a row has no identity, day or place in the window."""
@@ -395,7 +369,7 @@ class _Reading:
         names += [n for n in (table.storage.column, check.column, check.period_column) if n is not None]
         return [n for n in dict.fromkeys(names) if table.by_name[n].origin == "row"]
 
-    def _present(self, name: str) -> str:
+    def _identity(self, name: str) -> str:
         fallback = dict(self._table.key_fallback).get(name)
         own = _coalesced(self._table.by_name[name])
         return f"coalesce({own}, {_coalesced(self._table.by_name[fallback])})" if fallback else own
@@ -420,93 +394,54 @@ class _Reading:
             FROM {source} WHERE {condition} ORDER BY {ROW}"""
         return self._db.sql(text).to_arrow_table().cast(QUARANTINE_SCHEMA)
 
-    def _check_window(self, good: int, fetched: int, quarantine: pa.Table) -> int:
-        """Refuse rows outside the window; give the number of rows at its inclusive end."""
-        inside, boundary, shown = self._window_conditions()
-        self._inside = f"{REASON} IS NULL AND ({inside})"
-        counts = self._first(
-            f"SELECT count(*) FILTER ({inside}), count(*) FILTER ({boundary}) FROM typed WHERE {REASON} IS NULL"
-        )
-        within, at_end = (int(counts[0]), int(counts[1])) if counts else (0, 0)
-        outside = good - within - at_end
-        if outside:
-            first = self._first(
-                f"SELECT {shown} FROM typed WHERE {REASON} IS NULL AND NOT ({inside}) AND NOT ({boundary}) LIMIT 1"
-            )
+    def _within(self, fetched: int, quarantine: pa.Table) -> tuple[pa.Table, int]:
+        """Sound rows inside the window with their position, and the number of those at its inclusive end.
+
+        Raises:
+            RefusedBodyError: A row lies outside the window.
+        """
+        names = ", ".join(_q(f.name) for f in (*self._table.fields, *self._extra))
+        good = self._db.sql(f"SELECT {names}, {ROW} FROM typed WHERE {REASON} IS NULL ORDER BY {ROW}").to_arrow_table()
+        check = self._dataset.check
+        found = places(good, check, self._stamp.window)
+        outside = found.outside
+        if outside.any():
             raise self._refusal(
-                f"{outside} of {fetched} rows lie outside the window, first: {first[0] if first else '?'}; "
+                f"{int(outside.sum())} of {fetched} rows lie outside the window, first: "
+                f"{shown_place(good, check, int(outside.argmax()))}; "
                 "the provider answered another question than the one asked",
                 fetched,
                 quarantine,
             )
-        return at_end
+        return good.filter(arrow.flags(found.inside)), int(found.at_end.sum())
 
-    def _window_conditions(self) -> tuple[str, str, str]:
-        """SQL for: inside the window; at its inclusive end; the row's position as text."""
-        check, window = self._dataset.check, self._stamp.window
-        if check.kind == "none" or check.column is None:
-            return "TRUE", "FALSE", "''"
-        column = _q(check.column)
-        low, high = window.from_utc - check.before, window.to_utc + check.after
-        if check.kind == "instant":
-            inside = f"{column} >= {_ts(low)} AND {column} < {_ts(high)}"
-            boundary = f"{column} = {_ts(window.to_utc)}" if not check.after else "FALSE"
-            return inside, boundary, f"'{_escape(check.column)} ' || {column}"
-        if check.kind == "date":
-            first = calendar.settlement_day(low)
-            last = calendar.settlement_day(high - timedelta(microseconds=1))
-            shown = f"'{_escape(check.column)} ' || {column}"
-            return f"{column} BETWEEN DATE '{first}' AND DATE '{last}'", "FALSE", shown
-        period = _q(check.period_column or "")
-        shown = f"{column} || ' period ' || {period}"
-        return _period_condition(column, period, low, high), "FALSE", shown
-
-    def _stamped(self, also: str = "") -> pa.Table:
-        """The rows inside the window with provenance and hash."""
-        rows = self._db.sql(f"SELECT {self._output()}{also} FROM typed WHERE {self._inside}").to_arrow_table()
-        return _with_hash(rows, [f.name for f in (*self._table.fields, *self._extra)])
-
-    def _output(self) -> str:
-        """SELECT list of all stored columns but the hash."""
-        own = [_q(f.name) for f in self._table.fields]
-        return ", ".join([*own, _provenance(self._table, self._stamp), *(_q(f.name) for f in self._extra)])
-
-    def _repeated_keys(self) -> int:
-        keys = ", ".join(self._key_expressions())
-        return self._scalar(
-            f"SELECT count(*) FROM (SELECT 1 FROM typed WHERE {self._inside} GROUP BY {keys} HAVING count(*) > 1)"
-        )
-
-    def _settle_duplicates(self, fetched: int, quarantine: pa.Table) -> tuple[pa.Table, pa.Table, int]:
+    def _settle_duplicates(self, rows: pa.Table, fetched: int, quarantine: pa.Table) -> tuple[pa.Table, pa.Table, int]:
         """Keep one of equal rows; of rows that contradict each other keep the last and quarantine the rest.
 
         Returns:
             Rows, quarantine, and the number of rows that equal another.
         """
-        self._db.register("kept", self._stamped())
+        numbers = rows.column(ROW)
+        marked = stamped(rows.drop_columns([ROW]), self._table, self._stamp)
+        groups = ", ".join([*self._key_expressions(), *(_q(o.column) for o in self._table.latest_order)])
+        self._db.register("kept", marked.append_column(ROW, numbers))
         try:
-            groups = ", ".join([*self._key_expressions(), *(_q(o.column) for o in self._table.latest_order)])
-            contradicting = self._scalar(
+            if self._scalar(
                 f"SELECT count(*) FROM (SELECT 1 FROM kept GROUP BY {groups} HAVING count(DISTINCT _hash_key) > 1)"
-            )
-            if contradicting:
+            ):
                 return self._settle_contradictions(fetched, groups)
-            names = ", ".join(_q(n) for n in self._output_names())
-            rows = self._db.sql(f"SELECT DISTINCT {names} FROM kept").to_arrow_table()
-            return rows, quarantine, self._scalar("SELECT count(*) FROM kept") - rows.num_rows
+            names = ", ".join(_q(n) for n in marked.column_names)
+            distinct = self._db.sql(f"SELECT DISTINCT {names} FROM kept").to_arrow_table()
         finally:
             self._db.unregister("kept")
+        return distinct, quarantine, marked.num_rows - distinct.num_rows
 
     def _settle_contradictions(self, fetched: int, groups: str) -> tuple[pa.Table, pa.Table, int]:
-        self._db.register("numbered", self._stamped(f", {ROW}"))
-        try:
-            self._db.execute(
-                f"CREATE OR REPLACE TEMP TABLE ranked AS SELECT *, last_value(_hash_key) OVER "
-                f"(PARTITION BY {groups} ORDER BY {ROW} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
-                f"AS _winner FROM numbered"
-            )
-        finally:
-            self._db.unregister("numbered")
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP TABLE ranked AS SELECT *, last_value(_hash_key) OVER "
+            f"(PARTITION BY {groups} ORDER BY {ROW} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
+            f"AS _winner FROM kept"
+        )
         key = ", ".join(self._table.natural_key)
         text = _escape(f"another row of the same answer has the same key ({key}) and other values")
         self._db.execute(
@@ -595,64 +530,21 @@ def _enveloped(text: bytes, refuse: Callable[[str], RefusedBodyError]) -> bytes:
     return inner
 
 
-def _provenance(table: Table, stamp: Stamp) -> str:
-    """SELECT list of the provenance columns but the hash."""
-    window = stamp.window
-    return ", ".join(
-        [
-            f"'{_escape(table.dataset)}' AS _dataset",
-            f"{partition_day_sql(table, stamp)} AS _partition_day",
-            f"{_ts(window.from_utc)} AS _window_from_utc",
-            f"{_ts(window.to_utc)} AS _window_to_utc",
-            f"{_ts(stamp.ingested_utc)} AS _ingested_utc",
-            f"'{_escape(stamp.source_api)}' AS _source_api",
-            f"'{_escape(stamp.receipt_id)}' AS _receipt_id",
-        ]
-    )
-
-
-def _with_hash(rows: pa.Table, hashed: Sequence[str]) -> pa.Table:
-    """Add ``_hash_key`` over the provider's columns, after the rest of the provenance."""
-    place = rows.column_names.index("_receipt_id") + 1
-    return rows.add_column(place, "_hash_key", hash_rows(rows, hashed))
-
-
-def partition_day_sql(table: Table, stamp: Stamp) -> str:
-    """SQL for ``_partition_day``: a pure function of a natural-key column, or the snapshot's day."""
-    storage = table.storage
-    if storage.kind == "snapshot" or storage.column is None:
-        return f"DATE '{calendar.settlement_day(stamp.window.from_utc)}'"
-    column = _q(storage.column)
-    return column if storage.kind == "date" else london_day_sql(column, stamp.window)
-
-
-def london_day_sql(column: str, window: Window) -> str:
-    """SQL for the Europe/London day of a UTC timestamp; the window only says which years are near."""
-    years = range(window.from_utc.year - _YEARS_AROUND, window.to_utc.year + _YEARS_AROUND + 1)
-    spans = calendar.summer_time_spans(years[0], years[-1])
-    summer = " OR ".join(f"({column} >= {_ts(start)} AND {column} < {_ts(end)})" for start, end in spans)
-    first, last = datetime(years[0], 1, 1, tzinfo=UTC), datetime(years[-1] + 1, 1, 1, tzinfo=UTC)
-    near = f"{column} >= {_ts(first)} AND {column} < {_ts(last)}"
-    exact = f"timezone('Europe/London', timezone('UTC', {column}))"
-    shift = f"CASE WHEN {summer} THEN INTERVAL 1 HOUR ELSE INTERVAL 0 HOUR END"
-    local = f"CASE WHEN {near} THEN {column} + {shift} ELSE {exact} END"
-    return f"CAST({local} AS DATE)"
-
-
-_YEARS_AROUND = 1
-"""Rows of a window lie within a year of it on every storage axis; others take the slower, general conversion."""
-
-
-def _period_condition(column: str, period: str, low: datetime, high: datetime) -> str:
-    """SQL for: the settlement period lies in ``[low, high)``, day by day, with each day's own number of periods."""
-    first_day, first = calendar.period_of(low)
-    last_day, last = calendar.period_of(high - timedelta(microseconds=1))
-    conditions = []
-    for day in calendar.days_between(first_day, last_day):
-        start = first if day == first_day else 1
-        end = last if day == last_day else calendar.periods_in_day(day)
-        conditions.append(f"({column} = DATE '{day}' AND {period} BETWEEN {start} AND {end})")
-    return " OR ".join(conditions)
+def _faults(member: str, kind: FieldType) -> Iterator[tuple[str, str]]:
+    """Conditions under which a member's value cannot be stored, each with SQL for the reason."""
+    value, raw, name = _q(member), _q("raw " + member), _escape(member)
+    yield f"{raw} IS NOT NULL AND {value} IS NULL", f"'{name} is not {_an(kind)}: ' || left({raw}, 80)"
+    if kind in ("integer", "number"):
+        yield f"NOT isfinite({value})", f"'{name} is not a finite number'"
+    if kind == "integer":
+        whole = f"{value} <> floor({value}) OR abs({value}) >= {EXACT_INTEGER}"
+        yield whole, f"'{name} is not a whole number: ' || {value}"
+    if kind == "date":
+        unread = f"{value} IS NOT NULL AND {_stored(value, 'date')} IS NULL"
+        yield unread, f"'{name} is not a date: ' || left({value}, 80)"
+    if kind == "instant":
+        beyond = f"{value}::TIMESTAMP NOT BETWEEN {_ts(FIRST_INSTANT)} AND {_ts(LAST_INSTANT)}"
+        yield beyond, f"'{name} is beyond all dates: ' || left({raw}, 80)"
 
 
 def _coalesced(f: Field) -> str:
