@@ -94,7 +94,7 @@ def _work(estimates: Sequence[Estimate], from_day: date, to_day: date, policy: P
 
     with console.progress_of("starting") as show:
         tally = _Tally(estimates, show)
-        return run(
+        outcomes = run(
             [e.dataset for e in estimates if not e.skipped],
             from_day,
             to_day,
@@ -104,12 +104,19 @@ def _work(estimates: Sequence[Estimate], from_day: date, to_day: date, policy: P
             on_outcome=tally.outcome,
             on_progress=tally.progress,
         )
+    if tally.at is not None and tally.at.index < tally.at.count:
+        ended = f"Stopped after piece {tally.at.index} of {tally.at.count}, which brought nothing but failures"
+        console.say(console.stderr(), f"{ended}; the same command goes on from here.", "yellow")
+    return outcomes
 
 
 class _Tally:
     """What has been worked off so far, each window weighed by the time it is expected to take.
 
     A planned chunk's windows are counted as they finish, and once more exactly when its outcome comes.
+
+    Attributes:
+        at: The piece that is worked on, or was last.
     """
 
     def __init__(self, estimates: Sequence[Estimate], show: Callable[[str, float, float | None], None]) -> None:
@@ -123,9 +130,11 @@ class _Tally:
         self._running: dict[str, int] = {}
         self._rows = self._requests = 0
         self._where = ""
+        self.at: Piece | None = None
 
     def piece(self, piece: Piece) -> None:
         """A piece begins."""
+        self.at = piece
         self._where = f"{piece.from_day} to {piece.to_day} ({piece.index}/{piece.count})"
         err = console.stderr()
         if piece.count > 1 and not err.is_terminal:
@@ -173,7 +182,7 @@ def _show_estimate(estimates: Sequence[Estimate], settings: Settings, as_json: b
             mark = "" if e.known else " ?"
             rows, size = f"{_rough(e.rows):,}{mark}", f"{console.size(e.bytes)}{mark}"
             first = str(settlement_day(e.windows[0].from_utc))
-            table.add_row(e.dataset.name, console.count(len(e.windows)), console.count(e.days), rows, size, first)
+            table.add_row(e.dataset.code, console.count(len(e.windows)), console.count(e.days), rows, size, first)
         out.print(table)
         out.print()
     for line in _estimate_lines(estimates, time):

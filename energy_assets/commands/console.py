@@ -240,7 +240,7 @@ def plural(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def new_table(*columns: str, title: str | None = None) -> Table:
+def new_table(*columns: str) -> Table:
     """A table without frame, whose cells are not wrapped.
 
     A column whose name begins with ``>`` is aligned right; one that begins with ``~`` holds prose and is wrapped.
@@ -249,7 +249,10 @@ def new_table(*columns: str, title: str | None = None) -> Table:
     from rich.table import Table
 
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
     )
     for column in columns:
         if column.startswith(">"):

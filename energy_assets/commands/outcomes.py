@@ -37,25 +37,23 @@ _DIGITS = re.compile(r"\d+")
 
 def show_outcomes(console: Console, datasets: Sequence[Dataset], outcomes: Sequence[Outcome]) -> None:
     """Table, summary and failures of one refresh."""
-    by_code = {d.code: d for d in datasets}
     telling = [o for o in outcomes if len(outcomes) <= SHOW_ALL_UP_TO or o.status in ("written", "suspect", "failed")]
     alike = common_failure([o for o in outcomes if o.status == "failed"])
     if alike is not None:
         telling = [o for o in telling if o.status != "failed"]
     if telling:
-        table = new_table("dataset", "outcome", ">requests", ">rows", ">new", ">changed", ">same", ">aside")
+        table = new_table("dataset", "outcome", ">asked", ">rows", ">new", ">changed", ">same")
         for outcome in telling:
             word, style = WORDS[outcome.status]
             counts = outcome.counts
             table.add_row(
-                by_code[outcome.dataset].name,
+                outcome.dataset,
                 Text(word, style=style),
                 count(outcome.requests),
                 count(counts.fetched),
                 count(counts.inserted),
                 count(counts.updated + counts.withdrawn),
                 count(counts.unchanged),
-                count(counts.quarantined),
             )
         console.print(table)
         console.print()

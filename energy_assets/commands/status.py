@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -105,7 +106,9 @@ def what_to_do(reports: Sequence[DatasetReport], selection: str) -> list[str]:
     missing = [w.from_utc for r in reports if r.state != "empty" for w in r.missing]
     if not missing:
         return []
-    return [f"To ask for them: energy-assets backfill '{selection}' --from {settlement_day(min(missing))} --to today"]
+    return [
+        f"To ask for them: energy-assets backfill {quote(selection)} --from {settlement_day(min(missing))} --to today"
+    ]
 
 
 def status_json(reports: Sequence[DatasetReport], now: datetime, days: int, place: str) -> dict[str, object]:

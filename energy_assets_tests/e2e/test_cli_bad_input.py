@@ -107,6 +107,14 @@ def test_an_unreachable_api_fails_every_dataset_and_is_told_in_one_line(cli: Com
     assert "failed" in cli.run("status", "MID").out
 
 
+def test_a_backfill_ends_with_the_first_piece_when_nothing_can_be_reached(cli: CommandLine) -> None:
+    years = ("--from", str(days_ago(900)), "--to", str(DAY))
+    said = cli.run("backfill", "profile:core", *years, ENERGY_ASSETS_ELEXON_URL=NOWHERE)
+    assert said.code == 1
+    assert "Stopped after piece 1 of 10, which brought nothing but failures" in said.err
+    assert "failed for one reason" in said.out
+
+
 def test_verify_says_once_that_the_api_cannot_be_reached(cli: CommandLine) -> None:
     said = cli.run("verify", ENERGY_ASSETS_ELEXON_URL=NOWHERE)
     assert (said.code, said.out) == (1, "")
