@@ -14,6 +14,11 @@ LIVE = "live"
 BACKFILL = "backfill"
 """Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of the latter, so that live refresh keeps a slot."""
 
+MAX_RUNTIME = "dagster/max_runtime"
+LIVE_MAX_RUNTIME_SECONDS = 1800
+"""A live run takes seconds to minutes. When the machine dies under one, nothing else ends it, and a run that counts as
+started makes its schedule skip: two ticks are lost this way, not the six hours of the instance's own limit."""
+
 BMRS_REFRESH = "bmrs_refresh"
 BMRS_REVISIONS = "bmrs_revisions"
 GB_DERIVED = "gb_derived"
@@ -25,7 +30,7 @@ def bmrs_refresh(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefinition
         BMRS_REFRESH,
         dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
         description="Keeps today current: asks Elexon for what no receipt covers yet.",
-        tags={LANE: LIVE},
+        tags={LANE: LIVE, MAX_RUNTIME: str(LIVE_MAX_RUNTIME_SECONDS)},
     )
 
 
@@ -45,5 +50,5 @@ def gb_derived(assets: Sequence[dg.AssetsDefinition]) -> dg.UnresolvedAssetJobDe
         GB_DERIVED,
         dg.AssetSelection.assets(*assets),
         description="Computes derived tables for the days whose source tables changed.",
-        tags={LANE: LIVE},
+        tags={LANE: LIVE, MAX_RUNTIME: str(LIVE_MAX_RUNTIME_SECONDS)},
     )
