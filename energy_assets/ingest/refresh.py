@@ -25,7 +25,6 @@ from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import EnergyAssetsError, SpoolError, StatusError, WarehouseError, WindowTooLargeError
 from energy_assets.ingest.model import (
-    QUARANTINE_SCHEMA,
     Body,
     Counts,
     Outcome,
@@ -59,6 +58,9 @@ meanwhile."""
 BATCH_ROWS = 160_000
 """Rows that one commit gathers: a commit costs the same for one row as for thousands, and memory follows this
 number."""
+
+BATCH_WINDOWS = 96
+"""Windows that one commit gathers at most: what a killed backfill of a small dataset has to ask for again."""
 
 GIVE_UP_AFTER = 3
 """Windows of one dataset that may fail before the rest are left alone: each has already been retried for long."""
@@ -437,7 +439,7 @@ class _DatasetRun:
         self._gathered.typed.append(typed)
         self._gathered.bodies.append(body)
         self._gathered.rows += typed.rows.num_rows
-        if self._gathered.rows >= BATCH_ROWS:
+        if self._gathered.rows >= BATCH_ROWS or len(self._gathered.receipts) >= BATCH_WINDOWS:
             await self._commit()
 
     async def _empty(self, receipt: Receipt, typed: Typed, body: Body) -> None:
@@ -563,7 +565,6 @@ class _Writer:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue()
-        self._bodies: dict[tuple[str, str], list[Window]] = {}
         self._claimed: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -624,8 +625,9 @@ class _Writer:
     def _commit(self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed]) -> Written:
         keep: list[tuple[Receipt, Typed]] = []
         refused: list[Receipt] = []
+        seen = self._seen_bodies(dataset, receipts)
         for receipt, one in zip(receipts, typed, strict=True):
-            repeated = self._repetition(dataset, receipt)
+            repeated = _repetition(dataset, receipt, seen)
             if repeated is None:
                 keep.append((receipt, one))
             else:
@@ -639,7 +641,7 @@ class _Writer:
         self._claim(keep[0][1])
         rows = pa.concat_tables([t.rows for _, t in keep], promote_options="default")
         extra = tuple({f.name: f for _, t in keep for f in t.extra}.values())
-        quarantine = pa.concat_tables([QUARANTINE_SCHEMA.empty_table(), *(t.quarantine for _, t in keep)])
+        quarantine = pa.concat_tables([t.quarantine for _, t in keep])
         batch = WriteBatch(dataset.table, rows, tuple(r for r, _ in keep), quarantine, extra)
         return self._warehouse.write(batch), tuple(refused)
 
@@ -650,20 +652,27 @@ class _Writer:
             self._warehouse.claim(kind)
             self._claimed.add(kind)
 
-    def _repetition(self, dataset: Dataset, receipt: Receipt) -> str | None:
-        """Why a body is refused as the repetition of a distant window's, or ``None``; remembers the body."""
+    def _seen_bodies(self, dataset: Dataset, receipts: Sequence[Receipt]) -> dict[str, list[Window]]:
+        """The windows of earlier commits that each of these bodies was the answer to."""
         if dataset.may_repeat:
-            return None
-        others = list(self._warehouse.windows_with_body(dataset.table, receipt.body_sha256))
-        others += self._bodies.setdefault((dataset.code, receipt.body_sha256), [])
-        other = next((w for w in others if not _related(w, receipt.window)), None)
-        if other is None:
-            self._bodies[(dataset.code, receipt.body_sha256)].append(receipt.window)
-            return None
-        return (
-            f"{dataset.code} {receipt.window}: the body is the same as that of {other}; the provider answers "
-            "distant windows alike, so this one is not believed; run `energy-assets verify` against it"
-        )
+            return {}
+        stored = self._warehouse.windows_with_bodies(dataset.table, {r.body_sha256 for r in receipts})
+        return {digest: list(windows) for digest, windows in stored.items()}
+
+
+def _repetition(dataset: Dataset, receipt: Receipt, seen: dict[str, list[Window]]) -> str | None:
+    """Why a body is refused as the repetition of a distant window's, or ``None``; then ``seen`` has the body."""
+    if dataset.may_repeat:
+        return None
+    windows = seen.setdefault(receipt.body_sha256, [])
+    other = next((w for w in windows if not _related(w, receipt.window)), None)
+    if other is None:
+        windows.append(receipt.window)
+        return None
+    return (
+        f"{dataset.code} {receipt.window}: the body is the same as that of {other}; the provider answers "
+        "distant windows alike, so this one is not believed; run `energy-assets verify` against it"
+    )
 
 
 def _related(a: Window, b: Window) -> bool:
