@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from energy_assets import arrow
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import Table
 from energy_assets.errors import UnknownAsOfError, WarehouseError
@@ -325,9 +326,11 @@ class DuckDBWarehouse:
     def _register_pairs(
         cursor: duckdb.DuckDBPyConnection, names: Sequence[str] | Mapping[str, str], known: Known
     ) -> None:
-        pairs = [{"table_name": name, "table_id": known.ids.get(name, "")} for name in names]
-        schema = pa.schema([("table_name", pa.string()), ("table_id", pa.string())])
-        cursor.register("_asked", pa.Table.from_pylist(pairs, schema=schema))
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE _asked AS SELECT unnest(CAST(? AS VARCHAR[])) AS table_name, "
+            "unnest(CAST(? AS VARCHAR[])) AS table_id",
+            [list(names), [known.ids.get(name, "") for name in names]],
+        )
 
     def _register_spoiled(
         self,
@@ -350,12 +353,15 @@ class DuckDBWarehouse:
             days.setdefault(name, []).append(day)
         held = self._count_days(cursor, days)
         spoiled = [
-            {"table_name": name, "day": day, "believed_from": None if held.get((name, day), 0) < rows else lost}
+            (name, day, None if held.get((name, day), 0) < rows else lost)
             for name, day, rows, lost in recorded
             if lost is not None or held.get((name, day), 0) < rows
         ]
-        schema = pa.schema([("table_name", pa.string()), ("day", pa.date32()), ("believed_from", pa.timestamp("us"))])
-        cursor.register("_spoiled", pa.Table.from_pylist(spoiled, schema=schema))
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE _spoiled AS SELECT unnest(CAST(? AS VARCHAR[])) AS table_name, "
+            "unnest(CAST(? AS DATE[])) AS day, unnest(CAST(? AS TIMESTAMP[])) AS believed_from",
+            [[row[place] for row in spoiled] for place in range(3)],
+        )
 
     def _count_days(
         self, cursor: duckdb.DuckDBPyConnection, days: Mapping[str, Sequence[date]]
@@ -369,19 +375,22 @@ class DuckDBWarehouse:
             return {}
         return {(name, day): count for name, day, count in cursor.execute(" UNION ALL ".join(counts)).fetchall()}
 
-    def windows_with_body(self, table: Table, sha256: str) -> Sequence[Window]:
-        """Windows of the dataset whose non-empty, covering receipts have this body digest."""
+    def windows_with_bodies(self, table: Table, digests: Collection[str]) -> Mapping[str, Sequence[Window]]:
+        """Windows of the dataset whose non-empty, covering receipts have one of these body digests, by digest."""
+        found: dict[str, list[Window]] = {}
         with self._reading("Reading the receipts") as opened:
             if opened is None:
-                return []
+                return found
             cursor, _ = opened
             rows = cursor.execute(
-                f"SELECT DISTINCT window_from_utc, window_to_utc, branch FROM {self._name(service.RECEIPTS)} "
-                f"WHERE table_name = ? AND body_sha256 = ? AND fetched > 0 "
+                f"SELECT DISTINCT body_sha256, window_from_utc, window_to_utc, branch "
+                f"FROM {self._name(service.RECEIPTS)} WHERE table_name = ? AND list_contains(?, body_sha256) AND fetched > 0 "
                 f"AND status IN ({service.covering_statuses(DUCKDB)}) ORDER BY ALL",
-                [table.name, sha256],
+                [table.name, list(digests)],
             ).fetchall()
-        return [service.as_window(*row) for row in rows]
+        for digest, *window in rows:
+            found.setdefault(digest, []).append(service.as_window(*window))
+        return found
 
     # Reading.
 
@@ -462,7 +471,7 @@ class DuckDBWarehouse:
             raise WarehouseError(f"{self._schema}.{table.name} holds nothing yet: refresh {table.dataset} first.")
         available = [*table.columns, *(HISTORY_COLUMNS if view == "history" else ())]
         schema = arrow_schema(available)
-        return schema.empty_table().select(list(columns) if columns is not None else schema.names)
+        return arrow.empty(schema).select(list(columns) if columns is not None else schema.names)
 
     def _check_known(
         self,

@@ -25,6 +25,9 @@ from energy_assets.warehouse.staging import Staged, Tally, complete, extra_names
 
 log = logging.getLogger(__name__)
 
+FEW_ROWS = 5_000
+"""Up to here comparing with what is stored costs no more than one more statement."""
+
 # Names of relations that live as long as the cursor of one operation.
 STAGED = "_staged"
 RANKED = "_ranked"
@@ -32,6 +35,9 @@ STANDING = "_standing"
 DELTA = "_delta"
 GONE = "_gone"
 APPENDED = "_appended"
+
+ROWS_PER_STATEMENT = 16
+"""Rows of a service table that go in with one statement: four times as fast as one by one, and more make no difference."""
 
 _STORED_TYPES: Mapping[str, FieldType] = {
     "VARCHAR": "text",
@@ -321,7 +327,7 @@ class Merge:
         self._cursor.register(STAGED, staged.rows)
         days = self._touched(staged)
         before = {} if self._created else self._day_counts(days)
-        self._merge(staged)
+        self._merge(staged, stored=sum(before.values()))
         changed = any(tally.inserted or tally.withdrawn for tally in self._tallies.values())
         after = self._day_counts(days) if changed else before
         for name in self._temporary:
@@ -346,17 +352,22 @@ class Merge:
         counted = dict(self._cursor.execute(self._sql.day_counts(days)).fetchall())
         return {day: counted.get(day, 0) for day in days.days}
 
-    def _merge(self, staged: Staged) -> None:
+    def _merge(self, staged: Staged, stored: int) -> None:
+        """Bring staged rows in; ``stored`` is how many rows the touched days hold."""
         bounds = key_bounds(self._table, staged, DUCKDB, self._table.natural_key)
         source = self._standing(staged)
-        if self._table.replace_scope and not self._created:
+        if self._table.replace_scope and stored:
             self._withdraw(staged)
-        if self._created or not one(self._cursor, self._sql.stored_count(bounds)):
-            self._insert_all(staged, source)
-        else:
+        if stored and self._may_meet(staged, bounds):
             self._upsert(staged, source, bounds)
+        else:
+            self._insert_all(staged, source)
         if source != STAGED:
             self._keep_late(RANKED, "S._copy = 1 AND S._place > 1", staged, bounds)
+
+    def _may_meet(self, staged: Staged, bounds: Bounds) -> bool:
+        """Whether stored rows can have a staged key; asked first only where comparing is dearer than asking."""
+        return staged.rows.num_rows < FEW_ROWS or bool(one(self._cursor, self._sql.stored_count(bounds)))
 
     def _standing(self, staged: Staged) -> str:
         """The relation with one row per natural key: the staged rows themselves, where no key repeats."""
@@ -467,13 +478,16 @@ class Merge:
         append(self._cursor, self._schema, service.RECEIPTS, rows)
 
 
-def append(cursor: duckdb.DuckDBPyConnection, schema: str, name: str, rows: pa.Table) -> None:
-    """Append rows to a service table by column name."""
-    if not rows.num_rows:
-        return
-    cursor.register(APPENDED, rows)
-    columns = DUCKDB.identifiers(rows.column_names)
-    cursor.execute(f"INSERT INTO {DUCKDB.qualified(schema, name)} ({columns}) SELECT {columns} FROM {APPENDED}")
+def append(cursor: duckdb.DuckDBPyConnection, schema: str, name: str, rows: Sequence[service.Record]) -> None:
+    """Append rows of equal columns to a service table by column name."""
+    for first in range(0, len(rows), ROWS_PER_STATEMENT):
+        some = rows[first : first + ROWS_PER_STATEMENT]
+        columns = list(some[0])
+        places = ", ".join([f"({', '.join('?' * len(columns))})"] * len(some))
+        cursor.execute(
+            f"INSERT INTO {DUCKDB.qualified(schema, name)} ({DUCKDB.identifiers(columns)}) VALUES {places}",
+            [row[column] for row in some for column in columns],
+        )
 
 
 def append_quarantine(cursor: duckdb.DuckDBPyConnection, schema: str, rows: pa.Table) -> None:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-import pyarrow as pa
-
 from energy_assets.errors import WarehouseError
 from energy_assets.ingest.model import COVERING, Receipt, Seen, Window
 from energy_assets.warehouse.sql import Dialect, StoredType
@@ -144,7 +142,13 @@ def pending(found: int, migrations: Sequence[Migration], where: str) -> Sequence
     return [step for step in migrations if step.version > found]
 
 
-def as_rows(receipts: Sequence[Receipt], table_ids: Mapping[str, str], days: Mapping[str, Sequence[date]]) -> pa.Table:
+Record = Mapping[str, object]
+"""One row of a service table, by column: few enough at a time to go in as parameters."""
+
+
+def as_rows(
+    receipts: Sequence[Receipt], table_ids: Mapping[str, str], days: Mapping[str, Sequence[date]]
+) -> list[Record]:
     """Receipts as rows of ``_receipts``.
 
     Args:
@@ -152,11 +156,10 @@ def as_rows(receipts: Sequence[Receipt], table_ids: Mapping[str, str], days: Map
         table_ids: Identity of each table that exists, by name.
         days: Settlement days of the rows, by receipt.
     """
-    rows = [_as_row(r, table_ids.get(r.table, ""), days.get(r.receipt_id, ())) for r in receipts]
-    return pa.Table.from_pylist(rows, schema=_arrow(RECEIPT_COLUMNS))
+    return [_as_row(r, table_ids.get(r.table, ""), days.get(r.receipt_id, ())) for r in receipts]
 
 
-def _as_row(receipt: Receipt, table_id: str, days: Sequence[date]) -> dict[str, object]:
+def _as_row(receipt: Receipt, table_id: str, days: Sequence[date]) -> Record:
     if receipt.recorded_utc is None:
         raise ValueError(f"receipt {receipt.receipt_id} has no recorded_utc")
     return {
@@ -186,9 +189,9 @@ def _as_row(receipt: Receipt, table_id: str, days: Sequence[date]) -> dict[str, 
 
 def day_rows(
     table_name: str, table_id: str, records: Sequence[tuple[date, int, int, datetime | None]], now: datetime
-) -> pa.Table:
+) -> list[Record]:
     """Records of ``_days``: day, rows, sequence number, and the moment a loss was found, where one was."""
-    rows = [
+    return [
         {
             "table_name": table_name,
             "table_id": table_id,
@@ -200,21 +203,6 @@ def day_rows(
         }
         for day, count, seq, lost in records
     ]
-    return pa.Table.from_pylist(rows, schema=_arrow(DAYS_COLUMNS))
-
-
-_ARROW: Mapping[StoredType, pa.DataType] = {
-    "text": pa.string(),
-    "integer": pa.int64(),
-    "date": pa.date32(),
-    "instant": pa.timestamp("us"),
-    "texts": pa.list_(pa.string()),
-    "dates": pa.list_(pa.date32()),
-}
-
-
-def _arrow(columns: Sequence[tuple[str, StoredType]]) -> pa.Schema:
-    return pa.schema([(name, _ARROW[kind]) for name, kind in columns])
 
 
 def naive(moment: datetime) -> datetime:

@@ -76,7 +76,7 @@ class Dialect:
 
     def day(self, value: date) -> str:
         """A typed date literal."""
-        return f"DATE '{value:%Y-%m-%d}'"
+        return f"DATE '{value.isoformat()}'"
 
     def instant(self, value: datetime) -> str:
         """A typed timestamp literal of an aware instant."""

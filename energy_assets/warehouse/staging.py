@@ -9,13 +9,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from energy_assets import arrow
 from energy_assets.catalogue.model import PROVENANCE, Field, FieldType, Table
 from energy_assets.errors import WarehouseError
+from energy_assets.ingest.columns import micros
 from energy_assets.ingest.model import Counts, Receipt, WriteBatch
 from energy_assets.warehouse.sql import Bounds, Dialect
 
@@ -121,7 +124,7 @@ def stage(batch: WriteBatch, names: Mapping[str, str], now: datetime) -> Staged:
     arrays: dict[str, pa.ChunkedArray | pa.Array] = {}
     for name, kind in table.columns:
         if name == "_ingested_utc":
-            arrays[name] = pa.repeat(pa.scalar(now.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us")), count)
+            arrays[name] = arrow.from_numpy(np.full(count, micros(now)), ARROW_TYPES["instant"])
         elif name in batch.rows.column_names:
             arrays[name] = _conform(batch.rows.column(name), name, kind, table)
         elif name in table.natural_key or name in dict(PROVENANCE):
@@ -160,15 +163,24 @@ def _require(table: Table, rows: pa.Table) -> None:
             raise WarehouseError(f"{table.name}: {missing} of {rows.num_rows} rows to write have no {name}.")
 
 
+_EPOCH = date(1970, 1, 1)
+_DAY_RANGE = 2**32
+"""More than there are day numbers, so that receipt and day make one number."""
+
+
 def _days_per_receipt(table: Table, rows: pa.Table, receipts: Sequence[Receipt]) -> dict[str, dict[date, int]]:
-    pairs = rows.select(["_receipt_id", "_partition_day"])
-    counted = pairs.group_by(["_receipt_id", "_partition_day"], use_threads=False).aggregate([([], "count_all")])
+    encoded = rows.column("_receipt_id").combine_chunks().dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    numbers = arrow.to_numpy(encoded.indices).astype(np.int64)
+    pairs, counts = np.unique(numbers * _DAY_RANGE + arrow.to_numpy(rows.column("_partition_day")), return_counts=True)
     known = {receipt.receipt_id for receipt in receipts}
     days: dict[str, dict[date, int]] = {}
-    for receipt, day, count in zip(*(counted.column(i).to_pylist() for i in range(3)), strict=True):
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        number, day = divmod(pair + _DAY_RANGE // 2, _DAY_RANGE)
+        receipt = names[number]
         if receipt not in known:
             raise WarehouseError(f"{table.name}: rows name receipt {receipt}, which is not part of the batch.")
-        days.setdefault(receipt, {})[day] = count
+        days.setdefault(receipt, {})[_EPOCH + timedelta(days=day - _DAY_RANGE // 2)] = count
     return days
 
 
