@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -15,9 +16,18 @@ BACKFILL = "backfill"
 """Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of the latter, so that live refresh keeps a slot."""
 
 MAX_RUNTIME = "dagster/max_runtime"
-LIVE_MAX_RUNTIME_SECONDS = 1800
+LONGEST_LIVE = timedelta(minutes=30)
 """A live run takes seconds to minutes. When the machine dies under one, nothing else ends it, and a run that counts as
 started makes its schedule skip: two ticks are lost this way, not the six hours of the instance's own limit."""
+
+LONGEST_PAST = timedelta(hours=6)
+"""The same for runs about the past, as the instance's settings have it: a quarter of every dataset takes less."""
+
+PRIORITY = "dagster/priority"
+"""The run queue takes greater ones first; runs without have 0."""
+
+LIVE_TAGS = {LANE: LIVE, PRIORITY: "10", MAX_RUNTIME: str(int(LONGEST_LIVE.total_seconds()))}
+PAST_TAGS = {LANE: BACKFILL, MAX_RUNTIME: str(int(LONGEST_PAST.total_seconds()))}
 
 BMRS_REFRESH = "bmrs_refresh"
 BMRS_REVISIONS = "bmrs_revisions"
@@ -30,7 +40,7 @@ def bmrs_refresh(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefinition
         BMRS_REFRESH,
         dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
         description="Keeps today current: asks Elexon for what no receipt covers yet.",
-        tags={LANE: LIVE, MAX_RUNTIME: str(LIVE_MAX_RUNTIME_SECONDS)},
+        tags=LIVE_TAGS,
     )
 
 
@@ -40,7 +50,7 @@ def bmrs_revisions(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefiniti
         BMRS_REVISIONS,
         dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
         description="Reads past days again when Elexon revises them: the last week, and days of a new settlement run.",
-        tags={LANE: BACKFILL},
+        tags=PAST_TAGS,
     )
 
 
@@ -50,5 +60,5 @@ def gb_derived(assets: Sequence[dg.AssetsDefinition]) -> dg.UnresolvedAssetJobDe
         GB_DERIVED,
         dg.AssetSelection.assets(*assets),
         description="Computes derived tables for the days whose source tables changed.",
-        tags={LANE: LIVE, MAX_RUNTIME: str(LIVE_MAX_RUNTIME_SECONDS)},
+        tags=LIVE_TAGS,
     )

@@ -8,7 +8,7 @@ keep; whoever stops one in the UI is remembered by the instance.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ from energy_assets.assets.partitions import range_tags
 from energy_assets.assets.provider import RefreshConfig
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
-from energy_assets.automation.jobs import BMRS_REFRESH, BMRS_REVISIONS
+from energy_assets.automation.jobs import BMRS_REFRESH, BMRS_REVISIONS, LONGEST_LIVE, LONGEST_PAST
 from energy_assets.automation.ticks import Request, refresh_requests, revision_requests
 from energy_assets.catalogue.model import Dataset
 
@@ -52,7 +52,7 @@ def bmrs_refresh_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinition:
         description="Today's partition, and yesterday's while its late data come in.",
     )
     def schedule(context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]) -> Ticked:
-        yield from _ticked(context, platform, datasets, BMRS_REFRESH, refresh_requests)
+        yield from _ticked(context, platform, datasets, BMRS_REFRESH, LONGEST_LIVE, refresh_requests)
 
     return schedule
 
@@ -69,14 +69,18 @@ def bmrs_revisions_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinitio
         description="The last week, and older days whose settlement run or correction is due.",
     )
     def schedule(context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]) -> Ticked:
-        yield from _ticked(context, platform, datasets, BMRS_REVISIONS, revision_requests)
+        yield from _ticked(context, platform, datasets, BMRS_REVISIONS, LONGEST_PAST, revision_requests)
 
     return schedule
 
 
-def active_run(instance: dg.DagsterInstance, job: str) -> str | None:
-    """Identifier of a run of the job that is queued or running, or ``None``."""
-    runs = instance.get_runs(filters=dg.RunsFilter(job_name=job, statuses=ACTIVE), limit=1)
+def active_run(instance: dg.DagsterInstance, job: str, longest: timedelta) -> str | None:
+    """Identifier of a run of the job that is queued or running, or ``None``.
+
+    A run older than ``longest`` is not waited for: a machine that lost power leaves runs that look alive for ever.
+    """
+    since = datetime.now(tz=UTC) - longest
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=job, statuses=ACTIVE, created_after=since), limit=1)
     return runs[0].run_id if runs else None
 
 
@@ -91,10 +95,11 @@ def _ticked(
     platform: Platform,
     datasets: Sequence[Dataset],
     job: str,
+    longest: timedelta,
     rule: Callable[[Sequence[Dataset], datetime], Sequence[Request]],
 ) -> Ticked:
     """The runs that a rule asks for at this tick, or why there are none."""
-    active = active_run(context.instance, job)
+    active = active_run(context.instance, job, longest)
     if active is not None:
         yield dg.SkipReason(f"run {active} of {job} is still active")
         return

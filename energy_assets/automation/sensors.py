@@ -8,7 +8,7 @@ from datetime import date
 import dagster as dg
 
 from energy_assets.assets.partitions import range_tags, spans
-from energy_assets.automation.jobs import BACKFILL, GB_DERIVED, LANE, LIVE
+from energy_assets.automation.jobs import GB_DERIVED, LIVE_TAGS, LONGEST_LIVE, PAST_TAGS
 from energy_assets.automation.schedules import active_run
 
 POLL_SECONDS = 60
@@ -41,7 +41,7 @@ def gb_derived_sensor(source: dg.AssetKey, derived: Sequence[dg.AssetsDefinition
         description=f"Follows {source.to_user_string()}.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        active = active_run(context.instance, GB_DERIVED)
+        active = active_run(context.instance, GB_DERIVED, LONGEST_LIVE)
         if active is not None:
             return dg.SkipReason(f"run {active} of {GB_DERIVED} is still active")
         after = int(context.cursor) if context.cursor else None
@@ -58,9 +58,9 @@ def gb_derived_sensor(source: dg.AssetKey, derived: Sequence[dg.AssetsDefinition
 
 
 def _run_request(first: date, last: date) -> dg.RunRequest:
-    lane = LIVE if (last - first).days < LIVE_DAYS else BACKFILL
+    lane = LIVE_TAGS if (last - first).days < LIVE_DAYS else PAST_TAGS
     single = first == last
     return dg.RunRequest(
         partition_key=first.isoformat() if single else None,
-        tags={LANE: lane} | ({} if single else range_tags(first, last)),
+        tags=lane | ({} if single else range_tags(first, last)),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import time_machine
 
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.build import build_definitions
@@ -101,6 +102,19 @@ def test_a_tick_is_skipped_while_the_last_run_is_active_and_names_it(
     assert reason is not None and run.run_id in reason
     other = {"bmrs_refresh": "bmrs_revisions", "bmrs_revisions": "bmrs_refresh"}[job]
     assert tick(defs, f"{other}_schedule", instance, "2026-07-15T07:20")[0]
+
+
+def test_a_run_that_a_lost_machine_left_behind_holds_nothing_up_for_long(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    defs = build(tmp_path)
+    with time_machine.travel(datetime.now(tz=UTC) - timedelta(minutes=31), tick=False):
+        instance.create_run_for_job(
+            defs.resolve_job_def("bmrs_refresh"),
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"dagster/partition": "2026-07-14"},
+        )
+    assert tick(defs, "bmrs_refresh_schedule", instance, "2026-07-15T07:15")[0]
 
 
 def test_a_finished_run_holds_nothing_up(tmp_path: Path, instance: dg.DagsterInstance) -> None:
