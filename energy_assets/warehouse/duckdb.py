@@ -384,7 +384,8 @@ class DuckDBWarehouse:
             cursor, _ = opened
             rows = cursor.execute(
                 f"SELECT DISTINCT body_sha256, window_from_utc, window_to_utc, branch "
-                f"FROM {self._name(service.RECEIPTS)} WHERE table_name = ? AND list_contains(?, body_sha256) AND fetched > 0 "
+                f"FROM {self._name(service.RECEIPTS)} "
+                f"WHERE table_name = ? AND list_contains(?, body_sha256) AND fetched > 0 "
                 f"AND status IN ({service.covering_statuses(DUCKDB)}) ORDER BY ALL",
                 [table.name, list(digests)],
             ).fetchall()

@@ -6,7 +6,7 @@ table hold these rows; move what they displace into history; record these receip
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -78,8 +78,8 @@ class Warehouse(Protocol):
         """
         ...
 
-    def windows_with_body(self, table: Table, sha256: str) -> Sequence[Window]:
-        """Windows of the dataset whose non-empty, covering receipts have this body digest."""
+    def windows_with_bodies(self, table: Table, digests: Collection[str]) -> Mapping[str, Sequence[Window]]:
+        """Windows of the dataset whose non-empty, covering receipts have one of these body digests, by digest."""
         ...
 
     def write(self, batch: WriteBatch) -> WriteResult:

@@ -224,9 +224,10 @@ def test_bodies_are_found_again_by_their_digest(warehouse: Warehouse):
     warehouse.record([receipt(PRICES, window(hours=(2, 3)), status="failed", body_sha256="aa")])
     warehouse.write(batch(PRICES, [price(9)], window(hours=(3, 4)), body_sha256="bb"))
 
-    assert list(warehouse.windows_with_body(PRICES, "aa")) == [asked]
-    assert list(warehouse.windows_with_body(ACTIONS, "aa")) == []
-    assert list(warehouse.windows_with_body(PRICES, "cc")) == []
+    other = window(hours=(3, 4))
+    assert dict(warehouse.windows_with_bodies(PRICES, ["aa", "bb", "cc"])) == {"aa": [asked], "bb": [other]}
+    assert dict(warehouse.windows_with_bodies(ACTIONS, ["aa"])) == {}
+    assert dict(warehouse.windows_with_bodies(PRICES, [])) == {}
 
 
 def test_receipts_keep_what_the_request_was(store: Store, warehouse: Warehouse):
