@@ -36,6 +36,19 @@ def tick(
     return list(data.run_requests or []), data.skip_message
 
 
+def launched(
+    defs: dg.Definitions, instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus
+) -> dg.DagsterRun:
+    """A run of a job about one asset, in some state."""
+    definition = defs.resolve_job_def(job)
+    return instance.create_run_for_job(
+        definition,
+        status=status,
+        tags={"dagster/partition": "2026-07-14"},
+        asset_selection={min(definition.asset_layer.selected_asset_keys)},
+    )
+
+
 def days_of(request: dg.RunRequest) -> tuple[str, str]:
     if request.partition_key:
         return request.partition_key, request.partition_key
@@ -94,9 +107,7 @@ def test_a_tick_is_skipped_while_the_last_run_is_active_and_names_it(
     job: str, status: dg.DagsterRunStatus, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     defs = build(tmp_path)
-    run = instance.create_run_for_job(
-        defs.resolve_job_def(job), status=status, tags={"dagster/partition": "2026-07-14"}
-    )
+    run = launched(defs, instance, job, status)
     requests, reason = tick(defs, f"{job}_schedule", instance, "2026-07-15T07:20")
     assert not requests
     assert reason is not None and run.run_id in reason
@@ -109,20 +120,14 @@ def test_a_run_that_a_lost_machine_left_behind_holds_nothing_up_for_long(
 ) -> None:
     defs = build(tmp_path)
     with time_machine.travel(datetime.now(tz=UTC) - timedelta(minutes=31), tick=False):
-        instance.create_run_for_job(
-            defs.resolve_job_def("bmrs_refresh"),
-            status=dg.DagsterRunStatus.STARTED,
-            tags={"dagster/partition": "2026-07-14"},
-        )
+        launched(defs, instance, "bmrs_refresh", dg.DagsterRunStatus.STARTED)
     assert tick(defs, "bmrs_refresh_schedule", instance, "2026-07-15T07:15")[0]
 
 
 def test_a_finished_run_holds_nothing_up(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     defs = build(tmp_path)
     for status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
-        instance.create_run_for_job(
-            defs.resolve_job_def("bmrs_refresh"), status=status, tags={"dagster/partition": "2026-07-14"}
-        )
+        launched(defs, instance, "bmrs_refresh", status)
     assert tick(defs, "bmrs_refresh_schedule", instance, "2026-07-15T07:15")[0]
 
 
@@ -156,9 +161,7 @@ def test_the_derived_table_follows_exactly_the_days_of_its_source(tmp_path: Path
     assert found == [("2025-01-01", "2025-01-01"), ("2026-07-14", "2026-07-15")]
     assert evaluate(cursor)[0] == []
     instance.report_runless_asset_event(dg.AssetMaterialization(source, partition="2026-07-15"))
-    run = instance.create_run_for_job(
-        defs.resolve_job_def("gb_derived"), status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "2026-07-14"}
-    )
+    run = launched(defs, instance, "gb_derived", dg.DagsterRunStatus.STARTED)
     assert run.run_id in (evaluate(cursor)[2] or "")
     instance.report_run_canceled(run)
     assert evaluate(cursor)[0] == [("2026-07-15", "2026-07-15")]
