@@ -38,10 +38,17 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
     derived = derived_assets(shown.warehouse, shown.schema_name)
     return dg.Definitions(
         assets=[provider_assets("bmrs", bmrs, shown.warehouse, shown.schema_name), *derived],
-        jobs=[jobs.bmrs_refresh(bmrs), jobs.bmrs_revisions(bmrs), jobs.gb_derived(derived), housekeeping],
+        jobs=[
+            jobs.bmrs_refresh(bmrs),
+            jobs.bmrs_revisions(bmrs),
+            jobs.bmrs_repair(bmrs),
+            jobs.gb_derived(derived),
+            housekeeping,
+        ],
         schedules=[
             schedules.bmrs_refresh_schedule(bmrs),
             schedules.bmrs_revisions_schedule(bmrs),
+            schedules.bmrs_repair_schedule(bmrs),
             housekeeping_schedule,
         ],
         sensors=[sensors.gb_derived_sensor(SOURCE, derived)],

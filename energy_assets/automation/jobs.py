@@ -31,6 +31,7 @@ PAST_TAGS = {LANE: BACKFILL, MAX_RUNTIME: str(int(LONGEST_PAST.total_seconds()))
 
 BMRS_REFRESH = "bmrs_refresh"
 BMRS_REVISIONS = "bmrs_revisions"
+BMRS_REPAIR = "bmrs_repair"
 GB_DERIVED = "gb_derived"
 
 
@@ -50,6 +51,16 @@ def bmrs_revisions(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefiniti
         BMRS_REVISIONS,
         dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
         description="Reads past days again when Elexon revises them: the last week, and days of a new settlement run.",
+        tags=PAST_TAGS,
+    )
+
+
+def bmrs_repair(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefinition:
+    """Days of the past that are found open."""
+    return dg.define_asset_job(
+        BMRS_REPAIR,
+        dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
+        description="Fills days of the last quarter for which receipts or rows are missing.",
         tags=PAST_TAGS,
     )
 

@@ -16,7 +16,8 @@ from energy_assets.assets.partitions import range_tags
 from energy_assets.assets.provider import RefreshConfig
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
-from energy_assets.automation.jobs import BMRS_REFRESH, BMRS_REVISIONS, LONGEST_LIVE, LONGEST_PAST
+from energy_assets.automation.jobs import BMRS_REFRESH, BMRS_REPAIR, BMRS_REVISIONS, LONGEST_LIVE, LONGEST_PAST
+from energy_assets.automation.repair import repair_requests
 from energy_assets.automation.ticks import Request, refresh_requests, revision_requests
 from energy_assets.catalogue.model import Dataset
 
@@ -30,6 +31,9 @@ AFTER_THE_NIGHT = "20 7 * * *"
 quarter hour, so that it does not start beside a refresh."""
 
 Ticked = Iterator[dg.RunRequest | dg.SkipReason]
+
+EVERY_SIX_HOURS = "50 2,8,14,20 * * *"
+"""A gap is no hurry, a day with one is. Ten to, so that it reads while no refresh writes; 02:50 exists on every day."""
 
 ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -74,6 +78,27 @@ def bmrs_revisions_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinitio
     return schedule
 
 
+def bmrs_repair_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinition:
+    """Every six hours: one run per range of days found open, or a skip while one of them is still active."""
+
+    @dg.schedule(
+        name=f"{BMRS_REPAIR}_schedule",
+        job_name=BMRS_REPAIR,
+        cron_schedule=EVERY_SIX_HOURS,
+        execution_timezone=LONDON,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Compares receipts and rows of the last quarter with what should be there.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]) -> Ticked:
+        def rule(kept: Sequence[Dataset], tick: datetime) -> Sequence[Request]:
+            with platform.warehouse() as warehouse:
+                return repair_requests(kept, tick, warehouse)
+
+        yield from _ticked(context, platform, datasets, BMRS_REPAIR, LONGEST_PAST, rule)
+
+    return schedule
+
+
 def active_run(instance: dg.DagsterInstance, job: str, longest: timedelta) -> str | None:
     """Identifier of a run of the job that is queued or running, or ``None``.
 
@@ -106,7 +131,7 @@ def _ticked(
     tick = context.scheduled_execution_time
     requests = rule(in_profile(datasets, platform), tick)
     if not requests:
-        yield dg.SkipReason("nothing can be due at this tick")
+        yield dg.SkipReason("nothing is to be asked for")
     yield from (run_request(r, tick) for r in requests)
 
 

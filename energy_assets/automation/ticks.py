@@ -9,7 +9,7 @@ comes of it: 2.9 kB each, or 28 MB a day for a hundred datasets every quarter of
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -112,10 +112,21 @@ def revision_requests(datasets: Sequence[Dataset], tick: datetime) -> Sequence[R
     for lag, concerned in _by_lag(lasting).items():
         for day in _days_reached(lag, recent, tick):
             older[day].update(d.code for d in concerned if d.begins <= day)
-    for first, last in spans(day for day, codes in older.items() if codes):
-        codes = set().union(*(older[day] for day in calendar.days_between(first, last)))
-        requests.append(Request(first, last, tuple(d for d in lasting if d.code in codes)))
-    return [r for r in requests if r.datasets]
+    return [r for r in [*requests, *grouped(older, lasting)] if r.datasets]
+
+
+def grouped(wanted: Mapping[date, Collection[str]], datasets: Sequence[Dataset]) -> list[Request]:
+    """One request per range of neighbouring days, for all datasets that any of its days wants.
+
+    Args:
+        wanted: Dataset codes by settlement day.
+        datasets: Entries in the order in which requests name them.
+    """
+    requests = []
+    for first, last in spans(day for day, codes in wanted.items() if codes):
+        codes = {code for day in calendar.days_between(first, last) for code in wanted.get(day, ())}
+        requests.append(Request(first, last, tuple(d for d in datasets if d.code in codes)))
+    return requests
 
 
 def _by_lag(datasets: Iterable[Dataset]) -> dict[Lag, list[Dataset]]:

@@ -120,7 +120,7 @@ def test_the_bigquery_setting_shows_in_the_kinds(monkeypatch: pytest.MonkeyPatch
 def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
-    assert jobs == {"bmrs_refresh", "bmrs_revisions", "gb_derived", "housekeeping"}
+    assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "gb_derived", "housekeeping"}
     for name in jobs - {"housekeeping"}:
         assert defs.resolve_job_def(name).partitions_def == DAYS
     schedules = {s.name: s for s in repository.schedule_defs}
@@ -128,6 +128,7 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     assert {n: (s.cron_schedule, s.execution_timezone) for n, s in schedules.items()} == {
         "bmrs_refresh_schedule": ("*/15 * * * *", "Europe/London"),
         "bmrs_revisions_schedule": ("20 7 * * *", "Europe/London"),
+        "bmrs_repair_schedule": ("50 2,8,14,20 * * *", "Europe/London"),
         "housekeeping_schedule": ("40 3 * * *", "Europe/London"),
     }
     assert set(sensors) == {"gb_derived_sensor"}
@@ -140,9 +141,10 @@ def test_refresh_and_revisions_hold_every_dataset_and_no_derived_table(defs: dg.
     names = {d.name for d in catalogue.datasets()}
     chosen = {
         job: {"/".join(k.path) for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys}
-        for job in ("bmrs_refresh", "bmrs_revisions", "gb_derived")
+        for job in ("bmrs_refresh", "bmrs_revisions", "bmrs_repair", "gb_derived")
     }
-    assert chosen == {"bmrs_refresh": names, "bmrs_revisions": names, "gb_derived": set(derived.TABLES)}
+    assert chosen.pop("gb_derived") == set(derived.TABLES)
+    assert all(chosen[job] == names for job in chosen)
 
 
 def test_lanes_keep_a_slot_for_the_live_refresh(defs: dg.Definitions) -> None:
