@@ -586,13 +586,14 @@ class DuckDBWarehouse:
     def _newest_rows(
         self, cursor: duckdb.DuckDBPyConnection, names: Sequence[str], today: date, event_columns: Mapping[str, str]
     ) -> dict[str, tuple[date | None, datetime | None, int]]:
+        # A greatest value asked for by itself is answered from the table's statistics; together they would be scans.
         parts = []
         for name in names:
-            column = event_columns.get(name)
-            newest = f"max({DUCKDB.identifier(column)})" if column else "NULL"
+            table, column = self._name(name), event_columns.get(name)
+            newest = f"(SELECT max({DUCKDB.identifier(column)}) FROM {table})" if column else "NULL"
             parts.append(
-                f"SELECT {DUCKDB.text(name)}, max(_partition_day), CAST({newest} AS TIMESTAMP), "
-                f"count(CASE WHEN _partition_day = {DUCKDB.day(today)} THEN 1 END) FROM {self._name(name)}"
+                f"SELECT {DUCKDB.text(name)}, (SELECT max(_partition_day) FROM {table}), CAST({newest} AS TIMESTAMP), "
+                f"(SELECT count(*) FROM {table} WHERE _partition_day = {DUCKDB.day(today)})"
             )
         if not parts:
             return {}

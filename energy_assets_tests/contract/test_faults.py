@@ -93,7 +93,7 @@ def test_kill_9_leaves_rows_and_receipts_together(store: Store, warehouse: Wareh
     for _ in range(6):
         worker = start_worker(store, first, 1000, rows)
         assert worker.stdout is not None
-        worker.stdout.readline()
+        assert worker.stdout.readline() == f"{first}\n"
         timer = threading.Timer(chance.uniform(0.0, 0.4), worker.kill)
         timer.start()
         worker.wait(timeout=60)

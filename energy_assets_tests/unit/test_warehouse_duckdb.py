@@ -150,6 +150,7 @@ def test_writing_the_same_over_and_over_does_not_make_the_file_grow(store: DuckD
 
     assert sizes[-1] <= sizes[1] + 2 * 262_144
     assert len(store.service_rows("_days")) == 1
+    assert len(store.service_rows("_tables")) == 1
 
 
 def test_a_merge_that_does_not_fit_gets_more_memory_once(tmp_path: Path):
