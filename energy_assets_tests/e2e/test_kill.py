@@ -1,0 +1,246 @@
+"""kill -9 at random moments, again and again, then one clean run: as if nothing had happened.
+
+A day of BOD (inserted once), FUELINST (revised in place) and ISPSTACK (sets that shrink): after most kills the provider
+has restated the day, so that every round has rows to insert, to revise and to withdraw.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from filelock import FileLock
+
+from energy_assets import calendar
+from energy_assets.catalogue import dataset
+from energy_assets.sandbox.elexon import ElexonSandbox
+from energy_assets.sandbox.frame import Volume
+from energy_assets.sandbox.server import running
+from energy_assets.sandbox.synthetic import Synthetic
+from energy_assets_tests.e2e import victims
+from energy_assets_tests.e2e.victims import CODES
+from energy_assets_tests.e2e.world import Clock, World
+
+KILLS = 25
+TURNS = 9
+"""Runs that each home has to bear before the clean one."""
+
+BOD_ROWS = 6_000
+SEED = 20261123
+LONGEST_SECONDS = 120.0
+"""A run of a few seconds that takes so long hangs, be the machine ever so busy."""
+
+log = logging.getLogger(__name__)
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+Start = Callable[[World, int], BaseProcess]
+
+
+@pytest.fixture
+def provider() -> Iterator[tuple[ElexonSandbox, str]]:
+    """A provider whose day of BOD is large enough to be killed in the middle of."""
+    app = ElexonSandbox(Synthetic(volume=Volume(rows=(("BOD", BOD_ROWS),))))
+    with running(app) as url:
+        yield app, url
+
+
+@pytest.fixture
+def day() -> str:
+    """A settlement day that has settled by the machine's own clock, which the victims go by."""
+    return (calendar.settlement_day(datetime.now(UTC)) - timedelta(days=20)).isoformat()
+
+
+def new_world(provider: tuple[ElexonSandbox, str], home: Path) -> World:
+    """One more home for the same provider."""
+    app, url = provider
+    (home / "dagster").mkdir(parents=True)
+    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    return World(app, url, home, Clock(datetime.now(UTC)))
+
+
+def outlived(process: BaseProcess) -> int:
+    """The exit code of a victim that is left alone."""
+    process.join(LONGEST_SECONDS)
+    assert process.exitcode is not None, "the run hangs"
+    return process.exitcode
+
+
+def killed(start: Callable[[], BaseProcess], delay: float) -> bool:
+    """Start a victim and kill it after a while; ``False`` when it was faster."""
+    process = start()
+    process.join(delay)
+    alive = process.is_alive()
+    process.kill()
+    process.join()
+    return alive
+
+
+def torment(start: Start, provider: tuple[ElexonSandbox, str], folder: Path, day: str) -> list[World]:
+    """Kill runs until ``KILLS`` have died, over several homes; judge each home after one clean run."""
+    chance = random.Random(SEED)
+    undisturbed = new_world(provider, folder / "undisturbed")
+    # The first one also waits for the server that victims are forked from.
+    duration = min(clean(start, undisturbed) for _ in range(2))
+    source = undisturbed.source
+    deaths, worlds = 0, []
+    while deaths < KILLS:
+        world = new_world(provider, folder / f"home{len(worlds)}")
+        worlds.append(world)
+        for turn in range(TURNS):
+            # The first runs meet an empty home, the later ones a provider that has restated the day.
+            source.revision += turn > 2
+            delay = chance.uniform(0.0, duration)
+            died = killed(partial(start, world, turn), delay)
+            deaths += died
+            log.info("home %d turn %d: %s, %.2f of %.2f s", len(worlds), turn, died and "killed", delay, duration)
+        clean(start, world)
+        clean(start, undisturbed)
+        judge(world, undisturbed, day)
+    log.info("%d deaths in %d homes", deaths, len(worlds))
+    return worlds
+
+
+def clean(start: Start, world: World) -> float:
+    """One run that is left alone; the seconds that it took."""
+    begun = time.monotonic()
+    assert outlived(start(world, TURNS)) == 0, output(world)
+    return time.monotonic() - begun
+
+
+def output(world: World) -> str:
+    """What the victims of a home said."""
+    path = world.home / "output"
+    return path.read_text()[-4000:] if path.exists() else ""
+
+
+def judge(world: World, undisturbed: World, day: str) -> None:
+    """Everything that must hold after one clean run."""
+    for code in CODES:
+        rows = world.stored_rows(code)
+        assert rows == world.provider_rows(code, day), code
+        assert rows == undisturbed.stored_rows(code), code
+    assert world.repeated_keys(CODES) == {}
+    rows_and_receipts_agree(world)
+    nothing_is_left_behind(world)
+
+
+def rows_and_receipts_agree(world: World) -> None:
+    """No row without the receipt that brought it, and no receipt without the rows that it claims."""
+    for code in CODES:
+        table = dataset(code).table.name
+        brought = (
+            f"SELECT _receipt_id FROM {table} UNION ALL SELECT _receipt_id FROM {table}_history WHERE _change <> 'late'"
+        )
+        differing = world.sql(
+            f"SELECT R.receipt_id, R.status, R.inserted, R.updated, coalesce(B.rows, 0) "
+            f"FROM (SELECT * FROM _receipts WHERE dataset = '{code}') R "
+            f"FULL JOIN (SELECT _receipt_id, count(*) AS rows FROM ({brought}) GROUP BY ALL) B "
+            f"ON R.receipt_id = B._receipt_id "
+            f"WHERE R.receipt_id IS NULL OR R.inserted + R.updated IS DISTINCT FROM coalesce(B.rows, 0)"
+        )
+        assert differing == []
+        withdrawn = f"SELECT _superseded_by FROM {table}_history"
+        assert world.sql(f"{withdrawn} EXCEPT SELECT receipt_id FROM _receipts") == []
+        counted = f"SELECT count(*) FROM {table}_history WHERE _change = 'withdrawn'"
+        claimed = f"SELECT coalesce(sum(withdrawn), 0) FROM _receipts WHERE dataset = '{code}'"
+        assert world.sql(counted) == world.sql(claimed)
+    assert world.sql("SELECT count(*) FROM (SELECT receipt_id FROM _receipts GROUP BY ALL HAVING count(*) > 1)") == [
+        (0,)
+    ]
+
+
+def nothing_is_left_behind(world: World) -> None:
+    """No lock held, no write-ahead log, no download of a dead process, no body that no receipt names."""
+    database = world.settings.duckdb_path
+    with FileLock(f"{database}.lock", timeout=0):
+        assert not database.with_name(f"{database.name}.wal").exists()
+    spool = world.home / "spool"
+    assert [path.name for path in (spool / "incoming").iterdir()] == []
+    receipts = {r for (r,) in world.sql("SELECT receipt_id FROM _receipts")}
+    bodies = [p for p in spool.glob("*/*/*") if p.is_file()]
+    assert bodies
+    assert {p.name.split(".")[0] for p in bodies} <= receipts
+
+
+def test_a_refresh_killed_at_any_moment_is_made_good_by_one_clean_run(
+    provider: tuple[ElexonSandbox, str], day: str, tmp_path: Path
+) -> None:
+    context = victims.context()
+
+    def start(world: World, turn: int) -> BaseProcess:
+        variables, said = victims.environment(world.home, world.url), str(world.home / "output")
+        # While the provider stands still the receipts are believed; what it restates has to be asked for again.
+        process = context.Process(target=victims.plain, args=(variables, said, day, turn > 2))
+        process.start()
+        return process
+
+    torment(start, provider, tmp_path, day)
+
+
+def test_receipts_alone_bring_a_killed_refresh_to_its_end(
+    provider: tuple[ElexonSandbox, str], day: str, tmp_path: Path
+) -> None:
+    """Killed again and again, and never told to ask anew: what receipts cover is there and is not asked for twice."""
+    context, chance = victims.context(), random.Random(SEED)
+    world = new_world(provider, tmp_path / "home")
+    arguments = (victims.environment(world.home, world.url), str(world.home / "output"), day, False)
+
+    def start() -> BaseProcess:
+        world.app.requests.clear()
+        process = context.Process(target=victims.plain, args=arguments)
+        process.start()
+        return process
+
+    for turn in range(6):
+        process = start()
+        until = time.monotonic() + LONGEST_SECONDS
+        # Killed a while after its first request: what it did before that is the same each time.
+        while process.is_alive() and not world.app.requests and time.monotonic() < until:
+            time.sleep(0.005)
+        process.join(chance.uniform(0.05, 0.6))
+        log.info("turn %d: %s, %d requests", turn, process.is_alive() and "killed", len(world.app.requests))
+        process.kill()
+        process.join()
+    assert outlived(start()) == 0, output(world)
+    for code in CODES:
+        assert world.stored_rows(code) == world.provider_rows(code, day)
+    rows_and_receipts_agree(world)
+    nothing_is_left_behind(world)
+    assert outlived(start()) == 0, output(world)
+    assert len(world.app.requests) == 0
+
+
+def test_a_dagster_run_killed_at_any_moment_is_made_good_by_one_clean_run(
+    provider: tuple[ElexonSandbox, str], day: str, tmp_path: Path
+) -> None:
+    context = victims.context()
+
+    def start(world: World, turn: int) -> BaseProcess:
+        variables, said = victims.environment(world.home, world.url), str(world.home / "output")
+        process = context.Process(target=victims.dagster, args=(variables, said, day))
+        process.start()
+        return process
+
+    for world in torment(start, provider, tmp_path, day):
+        dagster_goes_on(world, day)
+
+
+def dagster_goes_on(world: World, day: str) -> None:
+    """No concurrency slot is taken, the clean run is the newest and succeeded, and the day counts as materialized."""
+    with dg.DagsterInstance.from_config(str(world.home / "dagster")) as instance:
+        storage = instance.event_log_storage
+        taken = {key: storage.get_concurrency_info(key).active_slot_count for key in storage.get_concurrency_keys()}
+        assert not any(taken.values())
+        (newest,) = instance.get_runs(limit=1)
+        assert newest.status is dg.DagsterRunStatus.SUCCESS
+        for code in CODES:
+            assert day in instance.get_materialized_partitions(dg.AssetKey(["bmrs", code.lower()]))
