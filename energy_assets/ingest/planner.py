@@ -18,6 +18,7 @@ from typing import Literal
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset, Lag, Query
+from energy_assets.errors import CalendarError
 from energy_assets.ingest.model import Seen, Window
 
 SUSPECT_GIVE_UP = timedelta(days=7)
@@ -26,7 +27,7 @@ and a quiet dataset must not be asked for ever."""
 
 MINUTES_PER_DAY = 1440
 
-PlanStatus = Literal["due", "covered", "not_due", "before_begin"]
+PlanStatus = Literal["due", "covered", "not_due", "before_begin", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Plan:
 
     Attributes:
         windows: Windows in chronological order, branch by branch.
-        status: ``due`` when there are windows; else the reason's kind.
+        status: ``due`` when there are windows; else the reason's kind; ``failed`` where none could be made.
         reason: One sentence when nothing is due.
     """
 
@@ -76,8 +77,7 @@ def plan(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], n
         return Plan((), "not_due", _nothing_to_ask(dataset, now))
     open_atoms = [a for a in atoms if _is_open(dataset, a, now)]
     if not open_atoms:
-        first = _opens(dataset, atoms[0])
-        return Plan((), "not_due", f"{dataset.code} is not published before {first:%Y-%m-%d %H:%MZ}")
+        return Plan((), "not_due", _opening(dataset, atoms[0]))
     windows: list[Window] = []
     for branch in dataset.branch_choices():
         mine = [s for s in seen if s.window.branch == branch]
@@ -200,11 +200,13 @@ def _is_open(dataset: Dataset, atom: Atom, now: datetime) -> bool:
     return calendar.lag_passed(dataset.timing.available, atom.from_utc, atom.to_utc, now)
 
 
-def _opens(dataset: Dataset, atom: Atom) -> datetime:
-    """When asking for the atom first makes sense: once it has begun, or after the entry's ``available`` lag."""
-    if dataset.timing.available == Lag():
-        return atom.from_utc
-    return calendar.lag_end(dataset.timing.available, atom.from_utc, atom.to_utc)
+def _opening(dataset: Dataset, atom: Atom) -> str:
+    """When asking for the atom first makes sense, in words; a lag may end beyond the days that can be dated yet."""
+    try:
+        opens = calendar.lag_end(dataset.timing.available, atom.from_utc, atom.to_utc)
+    except CalendarError:
+        return f"{dataset.code} is not published yet"
+    return f"{dataset.code} is not published before {max(opens, atom.from_utc):%Y-%m-%d %H:%MZ}"
 
 
 def _is_due(dataset: Dataset, atom: Atom, covered: datetime | None, empty: datetime | None, now: datetime) -> bool:

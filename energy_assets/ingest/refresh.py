@@ -22,8 +22,15 @@ from typing import Any, Generic, Literal, TypeVar
 import pyarrow as pa
 
 from energy_assets import calendar
-from energy_assets.catalogue.model import Dataset
-from energy_assets.errors import EnergyAssetsError, SpoolError, StatusError, WarehouseError, WindowTooLargeError
+from energy_assets.catalogue.model import Dataset, Table
+from energy_assets.errors import (
+    ContractError,
+    EnergyAssetsError,
+    SpoolError,
+    StatusError,
+    WarehouseError,
+    WindowTooLargeError,
+)
 from energy_assets.ingest.model import (
     Body,
     Counts,
@@ -32,6 +39,7 @@ from energy_assets.ingest.model import (
     Policy,
     Receipt,
     ReceiptStatus,
+    Seen,
     Source,
     Window,
     WriteBatch,
@@ -63,7 +71,11 @@ BATCH_WINDOWS = 96
 """Windows that one commit gathers at most: what a killed backfill of a small dataset has to ask for again."""
 
 GIVE_UP_AFTER = 3
-"""Windows of one dataset that may fail before the rest are left alone: each has already been retried for long."""
+"""Windows of one dataset that may bring no answer before the rest are left alone: each has been retried for long."""
+
+GIVE_UP_REFUSED = 10
+"""Answers of one dataset that may be refused, with none accepted, before the rest are left alone: a provider that
+answers another question does so for every window, and one odd window must not keep the later ones out."""
 
 HOLD_SECONDS = 2.0
 """How long the writer keeps the store open while work keeps coming, so that readers get their turn."""
@@ -148,7 +160,15 @@ def make_plans(
     low = min((s for s, _ in spans), default=now)
     high = max((e for _, e in spans), default=now)
     seen = engine.warehouse.coverage([d.table for d in datasets], low, high, policy.refetch_since)
-    return {d.code: plan(d, from_day, to_day, seen.get(d.code, ()), now) for d in datasets}
+    return {d.code: _planned(d, from_day, to_day, seen.get(d.code, ()), now) for d in datasets}
+
+
+def _planned(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], now: datetime) -> Plan:
+    """One dataset's plan; where none can be made, that is its outcome and not the others'."""
+    try:
+        return plan(dataset, from_day, to_day, seen, now)
+    except EnergyAssetsError as error:
+        return Plan((), "failed", f"{dataset.code}: {error}")
 
 
 def merged(first: Outcome, second: Outcome) -> Outcome:
@@ -242,7 +262,8 @@ class _Refresh:
 
 def _idle(dataset: Dataset, planned: Plan) -> Outcome:
     statuses: dict[str, OutcomeStatus] = {"covered": "unchanged", "not_due": "not_due", "before_begin": "before_begin"}
-    return Outcome(dataset.code, statuses[planned.status], reason=planned.reason)
+    failures = (planned.reason,) if planned.status == "failed" else ()
+    return Outcome(dataset.code, statuses.get(planned.status, "failed"), failures=failures, reason=planned.reason)
 
 
 @dataclass
@@ -326,21 +347,17 @@ class _DatasetRun:
         self._writer = writer
         self._on_progress = on_progress
         self._slots = asyncio.Semaphore(WINDOWS_AT_ONCE)
+        self._committing = asyncio.Lock()
         self._gathered = _Gathered()
         self._tally = _Tally()
+        self._unanswered = 0
+        self._refused = 0
+        self._accepted = False
         self._longest: timedelta | None = None
 
     async def run(self) -> Outcome:
-        try:
-            await asyncio.gather(*(self._in_slot(w) for w in self._windows))
-            await self._commit()
-        except Exception as error:
-            # The last wall between datasets: a defect met by one must not end the others, and must be seen.
-            logger.exception("%s: unexpected failure", self._dataset.code)
-            self._tally.statuses.add("failed")
-            self._tally.failures.append(
-                f"{self._dataset.code}: unexpected {type(error).__name__}: {error}; please report this"
-            )
+        await asyncio.gather(*(self._in_slot(w) for w in self._windows))
+        await self._commit()
         left = len(self._windows) - self._tally.windows
         if left > 0 and self._tally.failures:
             self._tally.failures.append(
@@ -352,12 +369,15 @@ class _DatasetRun:
 
     async def _in_slot(self, window: Window) -> None:
         async with self._slots:
-            if len(self._tally.failures) >= GIVE_UP_AFTER:
+            if self._gives_up():
                 return
             for part in self._within_limit(window):
                 await self._window(part)
             if self._on_progress is not None:
                 self._on_progress(self._dataset.code, min(self._tally.windows, len(self._windows)), len(self._windows))
+
+    def _gives_up(self) -> bool:
+        return self._unanswered >= GIVE_UP_AFTER or (self._refused >= GIVE_UP_REFUSED and not self._accepted)
 
     def _within_limit(self, window: Window) -> list[Window]:
         """The window, cut as often as a limit that the provider named in this run demands."""
@@ -379,18 +399,17 @@ class _DatasetRun:
             status="failed",
             requested_utc=requested,
             run_id=self._policy.run_id,
-            url=self._source.url(self._dataset, window),
         )
         try:
+            receipt = receipt.with_(url=self._source.url(self._dataset, window))
             destination = self._engine.spool.new_path(self._dataset.code)
             body = await self._source.fetch(self._dataset, window, destination)
+            await self._type(receipt, body)
         except WindowTooLargeError as error:
             await self._halve(window, receipt, error)
-            return
-        except EnergyAssetsError as error:
-            await self._fail(receipt, error)
-            return
-        await self._type(receipt, body)
+        except Exception as error:
+            # The wall between windows: what one meets, foreseen or not, must neither end the others nor go unseen.
+            await self._fail(receipt, _foreseen(error, self._dataset, window))
 
     async def _halve(self, window: Window, receipt: Receipt, error: WindowTooLargeError) -> None:
         pair = halves(self._dataset, window)
@@ -417,12 +436,17 @@ class _DatasetRun:
             attempts=body.attempts,
         )
         try:
-            typed = await self._typists.type_body(dataset, body, stamp)
+            async with self._typists.turn:
+                # While the writer is behind, nothing more is typed: memory holds two batches and never a queue of them.
+                if self._is_full():
+                    await self._commit()
+                typed = await self._typists.type_body(dataset, body, stamp)
         except RefusedBodyError as error:
             counts = Counts(fetched=error.fetched, quarantined=error.quarantine.num_rows)
             await self._fail(asked.with_(counts=counts), error, error.quarantine)
             self._keep(body, asked)
             return
+        self._accepted = True
         counts = Counts(
             fetched=typed.fetched,
             boundary=typed.boundary,
@@ -439,42 +463,56 @@ class _DatasetRun:
         self._gathered.typed.append(typed)
         self._gathered.bodies.append(body)
         self._gathered.rows += typed.rows.num_rows
-        if self._gathered.rows >= BATCH_ROWS or len(self._gathered.receipts) >= BATCH_WINDOWS:
+        if self._is_full() and not self._committing.locked():
             await self._commit()
+
+    def _is_full(self) -> bool:
+        return self._gathered.rows >= BATCH_ROWS or len(self._gathered.receipts) >= BATCH_WINDOWS
 
     async def _empty(self, receipt: Receipt, typed: Typed, body: Body) -> None:
         status, reason = empty_status(self._dataset, receipt.window, receipt.requested_utc)
-        final = receipt.with_(status=status, reason=reason)
-        await self._recorded(final, typed.quarantine)
+        judged = receipt.with_(status=status, reason=reason)
+        # What is held of a register is an earlier reading, not what this one answers for.
+        register = self._dataset.query.unit == "snapshot"
+        final = await self._recorded(judged, typed.quarantine, None if register else self._dataset.table)
         self._tally.add(final)
         self._keep(body, final)
 
     async def _fail(self, receipt: Receipt, error: EnergyAssetsError, quarantine: pa.Table | None = None) -> None:
         status = error.status if isinstance(error, StatusError) else receipt.http_status
         failed = receipt.with_(status="failed", reason=str(error), http_status=status)
+        if isinstance(error, ContractError):
+            self._refused += 1
+        else:
+            self._unanswered += 1
         await self._recorded(failed, quarantine)
         self._tally.add(failed)
 
-    async def _recorded(self, receipt: Receipt, quarantine: pa.Table | None) -> None:
+    async def _recorded(self, receipt: Receipt, quarantine: pa.Table | None, held_in: Table | None = None) -> Receipt:
         """Write a receipt that comes without rows; where even that fails, the failure is the dataset's."""
         try:
-            await self._writer.record(receipt, quarantine)
+            return await self._writer.record(receipt, quarantine, held_in)
         except WarehouseError as error:
             self._tally.statuses.add("failed")
             self._tally.failures.append(
                 f"{receipt.dataset} {receipt.window}: the receipt could not be written: {error}"
             )
+            return receipt
 
     async def _commit(self) -> None:
-        """Write the gathered windows in one commit."""
-        if not self._gathered.receipts:
-            return
-        gathered, self._gathered = self._gathered, _Gathered()
+        """Write the gathered windows in one commit, after the one that is under way."""
+        async with self._committing:
+            gathered, self._gathered = self._gathered, _Gathered()
+            if gathered.receipts:
+                await self._write(gathered)
+
+    async def _write(self, gathered: _Gathered) -> None:
         try:
             result, refused = await self._writer.write(self._dataset, gathered.receipts, gathered.typed)
-        except WarehouseError as error:
+        except Exception as error:
+            # The same wall: the batch's windows get receipts that say why, whatever it was.
             for receipt in gathered.receipts:
-                await self._fail(receipt.with_(counts=Counts()), error)
+                await self._fail(receipt.with_(counts=Counts()), _foreseen(error, self._dataset, receipt.window))
             return
         for receipt in result.receipts:
             self._tally.add(receipt)
@@ -487,6 +525,14 @@ class _DatasetRun:
 
     def _keep(self, body: Body, receipt: Receipt) -> None:
         _tidy(lambda: self._engine.spool.keep(body, receipt))
+
+
+def _foreseen(error: Exception, dataset: Dataset, window: Window) -> EnergyAssetsError:
+    """The error itself where it is one of ours; else one sentence for it, and its traceback in the log."""
+    if isinstance(error, EnergyAssetsError):
+        return error
+    logger.error("%s %s: unexpected failure", dataset.code, window, exc_info=error)
+    return ContractError(f"{dataset.code} {window}: unexpected {type(error).__name__}: {error}; please report this")
 
 
 def empty_status(dataset: Dataset, window: Window, asked: datetime) -> tuple[ReceiptStatus, str]:
@@ -524,9 +570,14 @@ def _log(outcome: Outcome) -> None:
 
 
 class _Typists:
-    """Worker threads, each with a typing engine of its own."""
+    """Worker threads, each with a typing engine of its own.
+
+    Attributes:
+        turn: Held while a body is typed, and before that while its dataset waits for the writer.
+    """
 
     def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(TYPING_WORKERS)
         self._pool = ThreadPoolExecutor(TYPING_WORKERS, thread_name_prefix="typing")
         self._local = threading.local()
         self._engines: list[TypingEngine] = []
@@ -573,9 +624,12 @@ class _Writer:
         """Commit typed windows; gives the result and the receipts of windows refused as repeated bodies."""
         return await self._submit(lambda: self._commit(dataset, receipts, typed))
 
-    async def record(self, receipt: Receipt, quarantine: pa.Table | None) -> None:
-        """Append a receipt that comes without rows."""
-        await self._submit(lambda: self._warehouse.record([receipt], quarantine))
+    async def record(self, receipt: Receipt, quarantine: pa.Table | None, held_in: Table | None) -> Receipt:
+        """Append a receipt that comes without rows, and give it as it was recorded.
+
+        Where ``held_in`` holds rows of the window, an empty answer is suspect, whatever the catalogue allows.
+        """
+        return await self._submit(lambda: self._record(receipt, quarantine, held_in))
 
     def close(self) -> None:
         self._jobs.put(None)
@@ -621,6 +675,15 @@ class _Writer:
         except Exception as error:
             # Not swallowed: it is raised again in the dataset that waits for this job.
             job.done.set_exception(error)
+
+    def _record(self, receipt: Receipt, quarantine: pa.Table | None, held_in: Table | None) -> Receipt:
+        if held_in is not None and receipt.status != "suspect":
+            held = self._warehouse.rows_of(held_in, receipt.window)
+            if held:
+                reason = f"the answer is empty although {held} rows of the window are held"
+                receipt = receipt.with_(status="suspect", reason=f"{receipt.dataset} {receipt.window}: {reason}")
+        self._warehouse.record([receipt], quarantine)
+        return receipt
 
     def _commit(self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed]) -> Written:
         keep: list[tuple[Receipt, Typed]] = []

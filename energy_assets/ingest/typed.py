@@ -12,6 +12,7 @@ every member as text, so that the odd rows can be named, counted and kept.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ from energy_assets.ingest.columns import (
     stored,
 )
 from energy_assets.ingest.hashing import RowWords
-from energy_assets.ingest.members import count_members
+from energy_assets.ingest.members import MemberCount, count_members
 from energy_assets.ingest.model import QUARANTINE_SCHEMA
 
 __all__ = ["RefusedBodyError", "Stamp", "Typed", "TypingEngine", "stamp_rows"]
@@ -49,11 +50,20 @@ ENGINE_MEMORY = "192MB"
 """Memory of one typing engine: a window's body is tens of megabytes at most, and two engines work at once."""
 
 LARGEST_RECORD = 16 * 1024 * 1024
-"""Bytes of one JSON record; the largest seen are messages of a few kilobytes, so this only bounds nonsense. The
-parser's buffers are multiples of it."""
+"""Bytes of one JSON record; the largest seen are messages of a few kilobytes, so this only bounds nonsense."""
+
+USUAL_RECORD = 1024 * 1024
+"""The same for the fast reading: the parser's buffers are multiples of it, and small ones are a tenth faster."""
 
 QUARANTINE_LIMIT = 0.01
 """Share of a window's rows that may be untypable before the window itself is refused."""
+
+EVIDENCE_ROWS = 100
+"""Rows outside the window that are quarantined with a refused answer: enough to see what was answered, and not the
+whole of an answer that comes again at each tick."""
+
+UNNAMED = "unnamed"
+"""Column of a member whose name is empty."""
 
 HOLD_BACK_ROWS = 5_000
 """A refused window of at most this many rows is quarantined whole, so that none of its rows is lost with its body;
@@ -85,7 +95,7 @@ _STORED: dict[FieldType, str] = {
     "json": "VARCHAR",
 }
 
-_DATE_TEXT = r"^\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?Z?)?$"
+_DATE_TEXT = r"^\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?(Z|\+00:00)?)?$"
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,11 @@ class TypingEngine:
             RefusedBodyError: The body is not JSON rows, rows lie outside the window, or too many cannot be typed.
         """
         with _rows_file(dataset, body, stamp) as path:
-            return _Reading(self._connection, dataset, path, stamp).run()
+            reading = _Reading(self._connection, dataset, path, stamp)
+            try:
+                return reading.run()
+            except duckdb.Error as error:
+                raise reading.refusal(f"the body cannot be read ({_first_line(error)})") from error
 
 
 def stamp_rows(table: Table, rows: pa.Table, stamp: Stamp) -> pa.Table:
@@ -192,16 +206,19 @@ class _Reading:
     def run(self) -> Typed:
         self._wire = [(member, f) for f in self._table.fields if f.origin == "row" for member in (f.name, *f.aliases)]
         read = self._read_fast()
-        keys = self._known_keys(read) if read is not None else None
-        if read is not None and keys is not None:
-            return self._judged(read, keys) or self._run_carefully(read.num_rows, keys)
+        counted = self._counted(read) if read is not None else None
+        if read is not None and counted is not None and counted.literals == self._flags(read):
+            keys = self._known_keys(read, counted)
+            if keys is not None:
+                return self._judged(read, keys) or self._run_carefully(read.num_rows, keys)
+        else:
+            # A flag where a number belongs, or the reverse, would be turned into the other without a word.
+            read = None
         fetched, keys = self._members()
         if fetched == 0:
             return Typed(self._empty(), arrow.empty(QUARANTINE_SCHEMA), 0)
         self._extra = self._unknown(keys)
-        if read is None or self._extra:
-            read = self._read_fast()
-        sound = self._judged(read, keys) if read is not None else None
+        sound = self._judged(read, keys) if read is not None and not self._extra else None
         return sound or self._run_carefully(fetched, keys)
 
     def _judged(self, read: pa.Table, keys: set[str]) -> Typed | None:
@@ -239,17 +256,26 @@ class _Reading:
             return ()
         return tuple(f.name for f in self._table.fields if f.origin == "row" and not keys & {f.name, *f.aliases})
 
-    def _known_keys(self, read: pa.Table) -> set[str] | None:
-        """Every member that any record has, where the body's bytes prove that no unknown one is among them.
-
-        A column without nulls accounts for one member a record; members of the others are counted in the body.
-        """
+    def _whole(self, read: pa.Table) -> set[str]:
+        """Columns without nulls: each accounts for one member a record."""
         plain = (f.name for f in self._table.fields if f.origin == "row" and not f.aliases)
-        whole = {name for name in plain if not read.column(name).null_count}
-        doubtful = [*(member for member, _ in self._wire if member not in whole), *self._dataset.ignored]
-        counted = count_members(self._path, doubtful)
-        if counted is None:
-            return None
+        return {name for name in plain if not read.column(name).null_count}
+
+    def _counted(self, read: pa.Table) -> MemberCount | None:
+        """Members counted in the body's bytes, one by one where a column does not account for them."""
+        whole = self._whole(read)
+        return count_members(
+            self._path, [*(member for member, _ in self._wire if member not in whole), *self._dataset.ignored]
+        )
+
+    def _flags(self, read: pa.Table) -> int:
+        """How many values of the body are true or false by the catalogue."""
+        flags = [f.name for f in self._table.fields if f.type == "boolean"]
+        return sum(read.num_rows - read.column(name).null_count for name in flags)
+
+    def _known_keys(self, read: pa.Table, counted: MemberCount) -> set[str] | None:
+        """Every member that any record has, where the body's bytes prove that no unknown one is among them."""
+        whole = self._whole(read)
         if counted.total != len(whole) * read.num_rows + sum(counted.named.values()):
             return None
         return whole | {name for name, count in counted.named.items() if count}
@@ -264,7 +290,7 @@ class _Reading:
                 f"SELECT json_keys(json) AS k, count(*) FROM {self._objects()} GROUP BY k"
             ).fetchall()
         except duckdb.Error as error:
-            raise self._refusal(f"the body is not a JSON array of records ({_first_line(error)})") from error
+            raise self.refusal(f"the body is not a JSON array of records ({_first_line(error)})") from error
         return sum(int(n) for _, n in groups), {key for keys, _ in groups for key in keys or ()}
 
     def _objects(self) -> str:
@@ -276,10 +302,11 @@ class _Reading:
         taken = {f.name.lower() for f in self._table.fields} | {name.lower() for name, _ in self._table.columns}
         extra = []
         for key in sorted(keys - named):
-            name, count = key, 1
+            name = plain = key or UNNAMED
+            count = 1
             while name.lower() in taken:
                 count += 1
-                name = f"{key}_{count}"
+                name = f"{plain}_{count}"
             taken.add(name.lower())
             extra.append(Field(name, "text", "Member that the catalogue does not know yet.", aliases=(key,)))
         return tuple(extra)
@@ -289,11 +316,11 @@ class _Reading:
 
         Members whose names differ only in case cannot be told apart this way.
         """
-        members = {member: _WIRE[f.type] for member, f in self._wire} | {f.aliases[0]: "VARCHAR" for f in self._extra}
+        members = {member: _WIRE[f.type] for member, f in self._wire}
         if self._dataset.query.scalars or len({member.lower() for member in members}) < len(members):
             return None
         spec = ", ".join(f"'{_escape(m)}': '{t}'" for m, t in members.items())
-        wire = f"read_json({self._file}, columns={{{spec}}}, format='array', maximum_object_size={LARGEST_RECORD})"
+        wire = f"read_json({self._file}, columns={{{spec}}}, format='array', maximum_object_size={USUAL_RECORD})"
         # JSON has a type of its own in Arrow; every other wire type has a plain one.
         nested = ", ".join(f"{_q(m)}::VARCHAR AS {_q(m)}" for m, t in members.items() if t == "JSON")
         wanted = f"* REPLACE ({nested})" if nested else "*"
@@ -304,7 +331,7 @@ class _Reading:
         return self._stored_columns(read) if read.num_rows else None
 
     def _stored_columns(self, read: pa.Table) -> pa.Table | None:
-        """The table's fields, then members that it does not know."""
+        """The table's fields."""
         columns: dict[str, pa.ChunkedArray | pa.Array] = {}
         for f in self._table.fields:
             if f.origin == "request":
@@ -316,8 +343,8 @@ class _Reading:
                 found = None if found is None or other is None else pc.coalesce(found, other)
             if found is None:
                 return None
-            columns[f.name] = found
-        return pa.table(columns | {f.name: read.column(f.aliases[0]) for f in self._extra})
+            columns[f.name] = _without_blanks(found) if f.name in dict(self._table.key_fallback) else found
+        return pa.table(columns)
 
     def _present(self, read: pa.Table, name: str) -> pa.ChunkedArray:
         """A column, with its fallback's values where it is null."""
@@ -326,11 +353,12 @@ class _Reading:
 
     def _read_carefully(self) -> None:
         """Read every member as text and cast it, keeping each record's JSON and position."""
-        scalar = self._dataset.query.scalars
         parts = []
         for member, f in self._wire:
-            value = "CASE WHEN json_type(json) = 'VARCHAR' THEN json->>'$' END" if scalar else _member(member, f.type)
-            parts.append(f"{_careful_cast(value, f.type)} AS {_q(member)}, {value} AS {_q('raw ' + member)}")
+            value = raw = self._said(member, f)
+            if self._dataset.query.scalars:
+                value, raw = "CASE WHEN json_type(json) = 'VARCHAR' THEN json->>'$' END", "json::VARCHAR"
+            parts.append(f"{_careful_cast(value, f.type)} AS {_q(member)}, {raw} AS {_q('raw ' + member)}")
         parts += [f"{_member(f.aliases[0], 'text')} AS {_q(f.name)}" for f in self._extra]
         self._db.execute(
             f"CREATE OR REPLACE TEMP TABLE wire AS SELECT row_number() OVER () - 1 AS {ROW}, json::VARCHAR AS {RAW}, "
@@ -340,6 +368,11 @@ class _Reading:
         reason = f"{self._reason()} AS {REASON}"
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {columns}, {ROW}, {RAW}, {reason} FROM wire")
         self._db.execute("DROP TABLE wire")
+
+    def _said(self, member: str, f: Field) -> str:
+        """SQL for what the record says of a member; an empty text says nothing where text is not what belongs there."""
+        value = _member(member, f.type)
+        return f"nullif({value}, '')" if f.type != "text" or f.name in dict(self._table.key_fallback) else value
 
     def _typed_columns(self, extra: Sequence[str]) -> str:
         """SELECT list from wire values to stored ones; ``extra`` names the wire columns of unknown members."""
@@ -374,18 +407,18 @@ class _Reading:
         own = _coalesced(self._table.by_name[name])
         return f"coalesce({own}, {_coalesced(self._table.by_name[fallback])})" if fallback else own
 
-    def _quarantine(self, fetched: int, source: str = "typed") -> pa.Table:
-        """Rows of ``source`` with a reason; refuses the body when they are too many."""
-        bad = self._scalar(f"SELECT count({REASON}) FROM {source}")
+    def _quarantine(self, fetched: int) -> pa.Table:
+        """Rows that cannot be typed; refuses the body when they are too many."""
+        bad = self._scalar(f"SELECT count({REASON}) FROM typed")
         if bad <= fetched * QUARANTINE_LIMIT:
-            return self._quarantined(source, f"{REASON} IS NOT NULL", REASON)
-        first = self._first(f"SELECT {REASON} FROM {source} WHERE {REASON} IS NOT NULL ORDER BY {ROW} LIMIT 1")
+            return self._quarantined(f"{REASON} IS NOT NULL", REASON)
+        first = self._first(f"SELECT {REASON} FROM typed WHERE {REASON} IS NOT NULL ORDER BY {ROW} LIMIT 1")
         message = f"{bad} of {fetched} rows cannot be typed, first: {first[0] if first else '?'}"
         held = f"coalesce({REASON}, 'held back: {bad} of the {fetched} rows of the window cannot be typed')"
-        rows = self._quarantined(source, "TRUE" if fetched <= HOLD_BACK_ROWS else f"{REASON} IS NOT NULL", held)
-        raise self._refusal(message, fetched, rows)
+        rows = self._quarantined("TRUE" if fetched <= HOLD_BACK_ROWS else f"{REASON} IS NOT NULL", held)
+        raise self.refusal(message, fetched, rows)
 
-    def _quarantined(self, source: str, condition: str, reason: str) -> pa.Table:
+    def _quarantined(self, condition: str, reason: str, source: str = "typed") -> pa.Table:
         window, stamp = self._stamp.window, self._stamp
         text = f"""
             SELECT '{_escape(self._dataset.code)}' AS dataset, '{_escape(stamp.receipt_id)}' AS receipt_id,
@@ -406,17 +439,19 @@ class _Reading:
         found = places(good, check, self._stamp.window)
         outside = found.outside
         if outside.any():
-            raise self._refusal(
-                f"{int(outside.sum())} of {fetched} rows lie outside the window, first: "
-                f"{shown_place(good, check, int(outside.argmax()))}; "
+            first = shown_place(good, check, int(outside.argmax()))
+            numbers = arrow.to_numpy(good.column(ROW))[outside][:EVIDENCE_ROWS]
+            shown = self._quarantined(f"{ROW} IN ({', '.join(map(str, numbers))})", "'outside the window'")
+            raise self.refusal(
+                f"{int(outside.sum())} of {fetched} rows lie outside the window, first: {first}; "
                 "the provider answered another question than the one asked",
                 fetched,
-                quarantine,
+                pa.concat_tables([quarantine, shown]),
             )
         return good.filter(arrow.flags(found.inside)), int(found.at_end.sum())
 
     def _settle_duplicates(self, rows: pa.Table, fetched: int, quarantine: pa.Table) -> tuple[pa.Table, pa.Table, int]:
-        """Keep one of equal rows; of rows that contradict each other keep the last and quarantine the rest.
+        """Keep one of equal rows; of rows that contradict each other keep one and quarantine the rest.
 
         Returns:
             Rows, quarantine, and the number of rows that equal another.
@@ -429,31 +464,39 @@ class _Reading:
             if self._scalar(
                 f"SELECT count(*) FROM (SELECT 1 FROM kept GROUP BY {groups} HAVING count(DISTINCT _hash_key) > 1)"
             ):
-                return self._settle_contradictions(fetched, groups)
+                return self._settle_contradictions(groups, quarantine)
             names = ", ".join(_q(n) for n in marked.column_names)
             distinct = self._db.sql(f"SELECT DISTINCT {names} FROM kept").to_arrow_table()
         finally:
             self._db.unregister("kept")
         return distinct, quarantine, marked.num_rows - distinct.num_rows
 
-    def _settle_contradictions(self, fetched: int, groups: str) -> tuple[pa.Table, pa.Table, int]:
+    def _settle_contradictions(self, groups: str, quarantine: pa.Table) -> tuple[pa.Table, pa.Table, int]:
+        """Of rows with one key keep the fullest (then the one with the greatest hash, so that order never matters).
+
+        A row that says nothing else than the kept one is a duplicate of it; one that does is quarantined.
+        """
+        own = [_q(f.name) for f in (*self._table.fields, *self._extra)]
+        filled = " + ".join(f"({c} IS NOT NULL)::INTEGER" for c in own)
+        said = " + ".join(f"(count({c}) OVER same > 0)::INTEGER" for c in own)
+        agree = " AND ".join(f"min({c}) OVER same IS NOT DISTINCT FROM max({c}) OVER same" for c in own)
         self._db.execute(
-            f"CREATE OR REPLACE TEMP TABLE ranked AS SELECT *, last_value(_hash_key) OVER "
-            f"(PARTITION BY {groups} ORDER BY {ROW} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
-            f"AS _winner FROM kept"
+            f"CREATE OR REPLACE TEMP TABLE ranked AS SELECT *, first_value(_hash_key) OVER best AS _winner, "
+            f"{agree} AND {said} = max({filled}) OVER same AS _agrees FROM kept "
+            f"WINDOW same AS (PARTITION BY {groups}), "
+            f"best AS (PARTITION BY {groups} ORDER BY {filled} DESC, _hash_key DESC)"
         )
-        key = ", ".join(self._table.natural_key)
-        text = _escape(f"another row of the same answer has the same key ({key}) and other values")
+        key = _escape(", ".join(self._table.natural_key))
         self._db.execute(
             f"CREATE OR REPLACE TEMP TABLE judged AS SELECT w.{ROW}, w.{RAW}, "
-            f"coalesce(w.{REASON}, CASE WHEN r._hash_key <> r._winner THEN '{text}' END) AS {REASON} "
-            f"FROM typed w LEFT JOIN ranked r USING ({ROW})"
+            f"'another row of the same answer has the same key ({key}) and other values' AS {REASON} "
+            f"FROM typed w JOIN ranked r USING ({ROW}) WHERE r._hash_key <> r._winner AND NOT r._agrees"
         )
-        quarantine = self._quarantine(fetched, "judged")
+        refused = self._quarantined("TRUE", REASON, "judged")
         names = ", ".join(_q(n) for n in self._output_names())
         rows = self._db.sql(f"SELECT DISTINCT {names} FROM ranked WHERE _hash_key = _winner").to_arrow_table()
-        winners = self._scalar("SELECT count(*) FROM ranked WHERE _hash_key = _winner")
-        return rows, quarantine, winners - rows.num_rows
+        duplicate = self._scalar("SELECT count(*) FROM ranked") - rows.num_rows - refused.num_rows
+        return rows, pa.concat_tables([quarantine, refused]), duplicate
 
     def _key_expressions(self) -> list[str]:
         """The natural key's columns that a body has; the snapshot day is the same for all of its rows."""
@@ -477,7 +520,8 @@ class _Reading:
         rows = self._db.execute(text).fetchall()
         return rows[0] if rows else None
 
-    def _refusal(self, message: str, fetched: int = 0, quarantine: pa.Table | None = None) -> RefusedBodyError:
+    def refusal(self, message: str, fetched: int = 0, quarantine: pa.Table | None = None) -> RefusedBodyError:
+        """The error that refuses the body, naming dataset and window."""
         text = f"{self._dataset.code} {self._stamp.window}: {message}"
         return RefusedBodyError(text, fetched, arrow.empty(QUARANTINE_SCHEMA) if quarantine is None else quarantine)
 
@@ -522,7 +566,7 @@ class _Envelope(msgspec.Struct):
 
 def _enveloped(text: bytes, refuse: Callable[[str], RefusedBodyError]) -> bytes:
     try:
-        inner = bytes(msgspec.json.decode(text, type=_Envelope).data)
+        inner = bytes(msgspec.json.decode(text.removeprefix(codecs.BOM_UTF8), type=_Envelope).data)
     except msgspec.DecodeError as error:
         raise refuse(f"the body is not JSON ({error}); ask for the window again") from error
     if not inner.lstrip().startswith(b"["):
@@ -547,6 +591,12 @@ def _faults(member: str, kind: FieldType) -> Iterator[tuple[str, str]]:
         yield beyond, f"'{name} is beyond all dates: ' || left({raw}, 80)"
 
 
+def _without_blanks(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """A key column in which an empty text is no identity."""
+    blank = pc.equal(column, "")
+    return pc.if_else(blank, None, column) if pc.any(blank).as_py() else column
+
+
 def _coalesced(f: Field) -> str:
     names = [_q(member) for member in (f.name, *f.aliases)]
     return names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
@@ -568,7 +618,8 @@ def _stored(value: str, kind: FieldType) -> str:
 
 def _member(member: str, kind: FieldType) -> str:
     """SQL for one member of the record as text (as JSON for nested ones); null for JSON null."""
-    path = '$."' + member.replace('"', '\\"') + '"'
+    # A path cannot name a member without a name; a pointer can.
+    path = '$."' + member.replace('"', '\\"') + '"' if member else "/"
     arrow = "->" if kind == "json" else "->>"
     value = f"json{arrow}'{_escape(path)}'"
     return f"nullif(CAST({value} AS VARCHAR), 'null')" if kind == "json" else value

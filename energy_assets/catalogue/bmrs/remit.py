@@ -30,7 +30,7 @@ REMIT = entry(
     ),
     key="mrid",
     versions="revisionNumber createdTime",
-    latest=order("revisionNumber", "createdTime"),
+    latest=order("revisionNumber", "createdTime", "publishTime"),
     published="publishTime",
     storage=publication_day(
         "createdTime", "createdTime is in the key and publishTime is not: messages repeat their id and revision."
