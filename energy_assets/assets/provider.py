@@ -62,12 +62,15 @@ def provider_assets(provider: str, datasets: Sequence[Dataset], storage_kind: st
         context: dg.AssetExecutionContext, config: RefreshConfig, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         chosen = [d for key, d in by_key.items() if key in context.selected_asset_keys]
+        first, last = days_of(context)
+        today = calendar.settlement_day(datetime.now(tz=UTC))
+        possible = [reporting.possible_days(d, first, last, today) for d in chosen]
+        if not any(possible):
+            raise dg.Failure("; ".join(_impossibility(d, last) for d in chosen), allow_retries=False)
         with _explained():
-            first, last = days_of(context)
-            _refuse_impossible(chosen, first, last)
             outcomes = _refreshed(context, config, platform, chosen, first, last)
         context.log.info(reporting.summary(outcomes))
-        yield from _reports(context, config, chosen, outcomes)
+        yield from _reports(context, config, chosen, possible, outcomes)
         message = reporting.failure_message(outcomes)
         if message is not None:
             raise dg.Failure(message, allow_retries=False)
@@ -97,18 +100,6 @@ def _explained() -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
-def _today() -> date:
-    return calendar.settlement_day(datetime.now(tz=UTC))
-
-
-def _refuse_impossible(chosen: Sequence[Dataset], first: date, last: date) -> None:
-    """Fail when nothing can ever come of the whole selection; a mixed selection skips such datasets."""
-    today = _today()
-    if any(reporting.possible_days(d, first, last, today) for d in chosen):
-        return
-    raise dg.Failure("; ".join(_impossibility(d, last) for d in chosen), allow_retries=False)
-
-
 def _impossibility(dataset: Dataset, last: date) -> str:
     if last < dataset.begins:
         return f"{dataset.code} begins on {dataset.begins}; choose a partition from then on"
@@ -133,38 +124,45 @@ def _refreshed(
 
 
 def _reports(
-    context: dg.AssetExecutionContext, config: RefreshConfig, chosen: Sequence[Dataset], outcomes: "Sequence[Outcome]"
+    context: dg.AssetExecutionContext,
+    config: RefreshConfig,
+    chosen: Sequence[Dataset],
+    possible: Sequence[tuple[date, date] | None],
+    outcomes: "Sequence[Outcome]",
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Tell Dagster about every dataset that has something to tell.
+    """Tell Dagster about every dataset that has something to tell; a mixed selection skips what cannot be.
 
     A result speaks for all days of the run and lets downstream assets of the same run go on, so a person's run yields
     one wherever it is true. Otherwise the days that are meant are logged one by one.
     """
     first, last = days_of(context)
-    today = _today()
     everything = config.refetch or any(o.status == "failed" for o in outcomes)
-    for dataset, outcome in zip(chosen, outcomes, strict=True):
-        possible = reporting.possible_days(dataset, first, last, today)
-        if possible is None:
+    for dataset, days, outcome in zip(chosen, possible, outcomes, strict=True):
+        if days is None:
             context.log.info(f"skipped: {_impossibility(dataset, last)}")
-        elif config.refetch and possible == (first, last) and reporting.speaks_for_all(outcome):
+        elif config.refetch and days == (first, last) and reporting.speaks_for_all(outcome):
             numbers = reporting.numbers(outcome, (last - first).days + 1)
             yield dg.MaterializeResult(asset_key=key_of(dataset), metadata=numbers)
         else:
-            _log_days(context, dataset, outcome, possible, everything=everything)
+            _log_days(context, key_of(dataset), days, outcome, everything=everything)
 
 
 def _log_days(
     context: dg.AssetExecutionContext,
-    dataset: Dataset,
-    outcome: "Outcome",
+    key: dg.AssetKey,
     possible: tuple[date, date],
+    outcome: "Outcome",
     *,
     everything: bool,
 ) -> None:
-    key = key_of(dataset)
-    known = () if everything else [date.fromisoformat(k) for k in context.instance.get_materialized_partitions(key)]
+    known = () if everything else _materialized(context.instance, key, possible)
     days = reporting.days_to_report(outcome, possible, known, everything=everything)
     numbers = reporting.numbers(outcome, len(days))
     for day in days:
         context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=numbers))
+
+
+def _materialized(instance: dg.DagsterInstance, key: dg.AssetKey, span: tuple[date, date]) -> list[date]:
+    """Days of the span that Dagster knows as materialized."""
+    keys = instance.get_materialized_partitions(key)
+    return [day for day in calendar.days_between(*span) if day.isoformat() in keys]
