@@ -59,7 +59,7 @@ def test_yesterday_is_looked_at_in_the_first_hour_and_then_hourly() -> None:
     looks = {
         str(n * TICK)
         for n in range(24 * 4)
-        for r in refresh_requests(LIVE, midmorning + n * TICK)
+        for r in refresh_requests(LIVE, midnight + n * TICK)
         if r.first == date(2026, 7, 14)
     }
     assert {"0:00:00", "0:15:00", "0:30:00", "0:45:00", "1:00:00"} <= looks
