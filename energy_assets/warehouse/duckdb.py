@@ -393,6 +393,14 @@ class DuckDBWarehouse:
             found.setdefault(digest, []).append(service.as_window(*window))
         return found
 
+    def rows_of(self, table: Table, window: Window) -> int:
+        """Stored rows that this window, or one wholly inside it of the same branch, brought; 0 without a table."""
+        with self._reading(f"Counting rows of {self._schema}.{table.name}") as opened:
+            stored = opened[1].layouts.get(table.name, {}) if opened else {}
+            if opened is None or not all(name in stored for name in ("_window_from_utc", *dict(window.branch))):
+                return 0
+            return one(opened[0], TableSql(DUCKDB, self._schema, table, tuple(stored)).brought(window))
+
     # Reading.
 
     def read(

@@ -82,8 +82,16 @@ class Warehouse(Protocol):
         """Windows of the dataset whose non-empty, covering receipts have one of these body digests, by digest."""
         ...
 
+    def rows_of(self, table: Table, window: Window) -> int:
+        """Stored rows that this window, or one wholly inside it of the same branch, brought; 0 without a table."""
+        ...
+
     def write(self, batch: WriteBatch) -> WriteResult:
         """Make the batch true in one commit; on any error the store is as it was.
+
+        Of a set that is replaced whole, members that a window of the batch asked for and did not bring are withdrawn;
+        so is a whole set, where the window that brought it lies inside one of the batch that brought others. A window
+        without rows withdraws nothing.
 
         Raises:
             WarehouseError: The store refused; the message names table and remedy.

@@ -21,7 +21,16 @@ from energy_assets.errors import WarehouseError
 from energy_assets.ingest.model import Receipt, WriteBatch, WriteResult
 from energy_assets.warehouse import service
 from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql, history_name, latest_name
-from energy_assets.warehouse.staging import Staged, Tally, complete, extra_names, key_bounds, key_text, stage
+from energy_assets.warehouse.staging import (
+    Staged,
+    Tally,
+    complete,
+    extra_names,
+    key_bounds,
+    key_text,
+    stage,
+    window_days,
+)
 
 log = logging.getLogger(__name__)
 
@@ -341,12 +350,31 @@ class Merge:
         self._temporary.append(name)
 
     def _touched(self, staged: Staged) -> Bounds:
-        """Days that the merge may change: those of the rows, and their neighbours where a set can cross midnight."""
+        """Days that the merge may change: of rows and windows, and their neighbours where a set can cross midnight."""
         scope = self._table.replace_scope
+        asked = {day for receipt in self._asked(staged) for day in window_days(receipt.window)}
+        days = asked.union(staged.days)
         if not scope or self._table.storage.column in scope or "_partition_day" in scope:
-            return Bounds(staged.days)
+            return Bounds(tuple(sorted(days)))
         near = (-date.resolution, 0 * date.resolution, date.resolution)
-        return Bounds(tuple(sorted({day + step for day in staged.days for step in near})))
+        return Bounds(tuple(sorted({day + step for day in days for step in near})))
+
+    def _asked(self, staged: Staged) -> list[Receipt]:
+        """Receipts by which whole sets can be found gone.
+
+        An empty answer proves nothing, nor does one with rows that could not be read, nor one of a branch that stored
+        rows do not tell. A register needs no window: each reading is one set.
+        """
+        scope = self._table.replace_scope
+        if not scope or scope == ("_partition_day",):
+            return []
+        return [
+            receipt
+            for receipt in self._batch.receipts
+            if staged.receipt_rows.get(receipt.receipt_id)
+            and not receipt.counts.quarantined
+            and all(name in self._sql.stored for name, _ in receipt.window.branch)
+        ]
 
     def _day_counts(self, days: Bounds) -> dict[date, int]:
         counted = dict(self._cursor.execute(self._sql.day_counts(days)).fetchall())
@@ -435,19 +463,37 @@ class Merge:
 
     def _withdraw(self, staged: Staged) -> None:
         scope = [c for c in self._table.replace_scope if c != "_partition_day"]
-        extent = key_bounds(self._table, staged, DUCKDB, scope)
-        bounds = Bounds(self._touched(staged).days, extent.columns)
-        if not one(self._cursor, self._sql.stored_count(bounds)):
+        days = self._touched(staged)
+        extent = Bounds(days.days, key_bounds(self._table, staged, DUCKDB, scope).columns)
+        queries: list[str] = []
+        if one(self._cursor, self._sql.stored_count(extent)):
+            windows = [receipt.window for receipt in self._batch.receipts]
+            queries.append(self._sql.gone(STAGED, extent, windows))
+        queries += self._vanished(staged, days)
+        if not queries:
             return
-        windows = [receipt.window for receipt in self._batch.receipts]
-        self._make(GONE, self._sql.gone(STAGED, bounds, windows))
+        self._make(GONE, " UNION ALL ".join(f"({query})" for query in queries))
         counted = self._cursor.execute(f"SELECT _gone_by, count(*) FROM {GONE} GROUP BY ALL").fetchall()
         if not counted:
             return
         for receipt, count in counted:
             self._tally(receipt).withdrawn += count
         self._cursor.execute(self._sql.keep_gone(GONE, self._now))
-        self._cursor.execute(self._sql.drop_gone(GONE, bounds))
+        self._cursor.execute(self._sql.drop_gone(GONE, days))
+
+    def _vanished(self, staged: Staged, days: Bounds) -> list[str]:
+        """The query for whole sets that are gone, where the batch asked again for what earlier windows brought."""
+        asked = self._asked(staged)
+        if not asked:
+            return []
+        begin = DUCKDB.instant(min(receipt.window.from_utc for receipt in asked))
+        end = DUCKDB.instant(max(receipt.window.to_utc for receipt in asked))
+        bounds = Bounds(days.days, (("_window_from_utc", begin, end), ("_window_to_utc", begin, end)))
+        if not one(self._cursor, self._sql.stored_count(bounds)):
+            return []
+        branches = sorted({name for receipt in asked for name, _ in receipt.window.branch})
+        unread = sorted(staged.receipt_rows.keys() - {receipt.receipt_id for receipt in asked})
+        return [self._sql.vanished(STAGED, bounds, branches, unread)]
 
     def _record_days(self, days: Bounds, before: Mapping[date, int], after: Mapping[date, int]) -> None:
         """Append the rows that each day now holds, where that is news, and notice days that lost rows unseen."""
@@ -491,15 +537,23 @@ def append(cursor: duckdb.DuckDBPyConnection, schema: str, name: str, rows: Sequ
 
 
 def append_quarantine(cursor: duckdb.DuckDBPyConnection, schema: str, rows: pa.Table) -> None:
-    """Append quarantined rows that are not there yet: a window read again must not make the table grow."""
+    """Append quarantined rows that are not there yet: a window read again must not make the table grow.
+
+    A row is there when its window has one of the same content and reason, wherever in the body it stood.
+    """
     if not rows.num_rows:
         return
     cursor.register(APPENDED, rows)
-    same = ("dataset", "window_from_utc", "window_to_utc", "row_number", "reason", "raw")
+    ((datasets, begin, end),) = cursor.execute(
+        f"SELECT list(DISTINCT dataset), min(window_from_utc), max(window_from_utc) FROM {APPENDED}"
+    ).fetchall()
+    same = ("dataset", "window_from_utc", "window_to_utc", "reason", "raw")
     condition = " AND ".join(DUCKDB.equal(f"Q.{name}", f"S.{name}") for name in same)
     columns = DUCKDB.identifiers(rows.column_names)
     quarantine = DUCKDB.qualified(schema, service.QUARANTINE)
     cursor.execute(
         f"INSERT INTO {quarantine} ({columns}) SELECT {columns} FROM {APPENDED} S "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {quarantine} Q WHERE {condition})"
+        f"WHERE NOT EXISTS (SELECT 1 FROM {quarantine} Q WHERE list_contains(?, Q.dataset) "
+        f"AND Q.window_from_utc BETWEEN ? AND ? AND {condition})",
+        [datasets, begin, end],
     )

@@ -360,6 +360,45 @@ class TableSql:
         ]
         return "(" + " OR ".join(conditions) + ")"
 
+    def vanished(self, staged: str, bounds: Bounds, branches: Sequence[str], unread: Sequence[str]) -> str:
+        """Stored rows of whole sets that a staged window asked for and did not bring, in the shape of ``gone``.
+
+        A stored row was asked for again when the window that brought it lies inside a staged one of the same branch.
+
+        Args:
+            staged: The staged rows; a window without any is not among them and proves nothing.
+            bounds: Constants around the days and windows of the batch.
+            branches: Columns that tell the branches of a window apart.
+            unread: Receipts whose answers hold rows that could not be read, and so prove nothing either.
+        """
+        windows = self.dialect.identifiers(["_receipt_id", "_window_from_utc", "_window_to_utc", *branches], "S")
+        proved = f" WHERE S._receipt_id NOT IN ({', '.join(map(self.dialect.text, unread))})" if unread else ""
+        same_branch = "".join(f" AND N.{name} = T.{name}" for name in map(self.dialect.identifier, branches))
+        inside = f"N._window_from_utc <= T._window_from_utc AND T._window_to_utc <= N._window_to_utc{same_branch}"
+        staged_set = f"SELECT 1 FROM {staged} S WHERE {self.same(self.table.replace_scope, 'S', 'T')}"
+        key = self.key(self.table.natural_key, "T")
+        return (
+            f"SELECT {self.dialect.identifiers(self.stored, 'T')}, N._receipt_id AS _gone_by, "
+            f"CAST(NULL AS {self.dialect.types['instant']}) AS _gone_published FROM {self.target} T "
+            f"JOIN (SELECT DISTINCT {windows} FROM {staged} S{proved}) N ON {inside} "
+            f"WHERE {bounds.predicate(self.dialect, 'T')} AND NOT EXISTS ({staged_set}) QUALIFY row_number() OVER "
+            f"(PARTITION BY {key} ORDER BY N._window_from_utc DESC, N._receipt_id DESC) = 1"
+        )
+
+    def brought(self, window: Window) -> str:
+        """Stored rows that the window, or one inside it of the same branch, brought.
+
+        Bounded by the windows of the rows instead of their days: where the two axes differ the days are others.
+        """
+        begin, end = self.dialect.instant(window.from_utc), self.dialect.instant(window.to_utc)
+        branch = [
+            f" AND T.{self.dialect.identifier(name)} = {self.dialect.text(value)}" for name, value in window.branch
+        ]
+        return (
+            f"SELECT count(*) FROM {self.target} T WHERE T._window_from_utc BETWEEN {begin} AND {end} "
+            f"AND T._window_to_utc BETWEEN {begin} AND {end}{''.join(branch)}"
+        )
+
     def keep_gone(self, gone: str, now: datetime) -> str:
         """Append tombstones of the members that are gone to history."""
         instant = self.dialect.instant(now)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from energy_assets import arrow
+from energy_assets import arrow, calendar
 from energy_assets.catalogue.model import PROVENANCE, Field, FieldType, Table
 from energy_assets.errors import WarehouseError
 from energy_assets.ingest.columns import micros
-from energy_assets.ingest.model import Counts, Receipt, WriteBatch
+from energy_assets.ingest.model import Counts, Receipt, Window, WriteBatch
 from energy_assets.warehouse.sql import Bounds, Dialect
 
 ARROW_TYPES: Mapping[FieldType, pa.DataType] = {
@@ -182,6 +182,12 @@ def _days_per_receipt(table: Table, rows: pa.Table, receipts: Sequence[Receipt])
             raise WarehouseError(f"{table.name}: rows name receipt {receipt}, which is not part of the batch.")
         days.setdefault(receipt, {})[_EPOCH + timedelta(days=day - _DAY_RANGE // 2)] = count
     return days
+
+
+def window_days(window: Window) -> Iterator[date]:
+    """The settlement days that a window touches, ascending."""
+    last = calendar.settlement_day(window.to_utc - timedelta(microseconds=1))
+    return iter(calendar.days_between(calendar.settlement_day(window.from_utc), last))
 
 
 def key_bounds(table: Table, staged: Staged, dialect: Dialect, columns: Sequence[str]) -> Bounds:

@@ -57,7 +57,11 @@ class Model:
         for row in sorted(staged, key=self._precedence):
             groups.setdefault(self._key(row), {})[row["_hash_key"]] = row
         counts["duplicate"] = len(staged) - sum(map(len, groups.values()))
+        gone = self._vanished(staged)
         self._withdraw(staged, [r.window for r in written.receipts], counts)
+        for key in gone:
+            counts["withdrawn"] += 1
+            self.history.append((key, self.rows.pop(key)["_hash_key"], "withdrawn"))
         losers = []
         for key, copies in groups.items():
             *older, standing = sorted(copies.values(), key=self._precedence)
@@ -102,6 +106,22 @@ class Model:
                 self.history.append((key, row["_hash_key"], "withdrawn"))
                 del self.rows[key]
 
+    def _vanished(self, staged: list[Row]) -> list[tuple[object, ...]]:
+        """Keys of sets that are not staged, of rows whose window lies inside a staged one."""
+        if not self.table.replace_scope:
+            return []
+        sets = {self._scope(row) for row in staged}
+        asked = {(row["_window_from_utc"], row["_window_to_utc"]) for row in staged}
+        # Every window of this test lies in one day; rows of others come from providers that mix days up.
+        days = {row["_partition_day"] for row in staged} | {DAY}
+        return [
+            key
+            for key, row in self.rows.items()
+            if self._scope(row) not in sets
+            and row["_partition_day"] in days
+            and any(begin <= row["_window_from_utc"] and row["_window_to_utc"] <= end for begin, end in asked)
+        ]
+
     def _covered(self, row: Row, windows: list[Window]) -> bool:
         if self.table.set_column is None:
             return True
@@ -133,8 +153,8 @@ rows_of_a_window = st.lists(
     ),
     max_size=7,
 )
-commits = st.lists(st.lists(rows_of_a_window, min_size=1, max_size=2), min_size=1, max_size=4)
-WINDOWS = (window(hours=(10, 12)), window(hours=(11, 13)))
+commits = st.lists(st.lists(rows_of_a_window, min_size=1, max_size=3), min_size=1, max_size=4)
+WINDOWS = (window(hours=(10, 12)), window(hours=(11, 13)), window(hours=(10, 13)))
 names = itertools.count()
 
 

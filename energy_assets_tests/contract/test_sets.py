@@ -43,10 +43,10 @@ def test_the_same_set_again_changes_nothing(warehouse: Warehouse):
     assert content(warehouse, DISBSAD, "history") == []
 
 
-def test_a_period_that_is_not_in_the_answer_keeps_its_set(warehouse: Warehouse):
+def test_a_period_that_was_not_asked_for_keeps_its_set(warehouse: Warehouse):
     warehouse.write(batch(DISBSAD, [action(1, 1, 500.0), action(2, 1, 600.0)]))
 
-    result = warehouse.write(batch(DISBSAD, [action(1, 9, 1.0)]))
+    result = warehouse.write(batch(DISBSAD, [action(1, 9, 1.0)], window(hours=(0, 0.5))))
 
     assert counts(result) == {"fetched": 1, "inserted": 1, "withdrawn": 1}
     assert [(r["settlementPeriod"], r["id"]) for r in content(warehouse, DISBSAD)] == [(1, 9), (2, 1)]
@@ -177,7 +177,7 @@ def test_acceptances_of_units_without_a_name_do_not_displace_each_other(warehous
     two = {**point(7, "15 10:00", "15 10:20", 2, "15 09:00", None), "bmUnit": "2__B"}
     warehouse.write(batch(BOALF, [one]))
 
-    result = warehouse.write(batch(BOALF, [two]))
+    result = warehouse.write(batch(BOALF, [two], window(hours=(10, 12))))
 
     assert counts(result) == {"fetched": 1, "inserted": 1}
     assert len(content(warehouse, BOALF)) == 2
@@ -218,7 +218,7 @@ def test_another_unit_or_period_is_not_touched(warehouse: Warehouse):
         )
     )
 
-    result = warehouse.write(batch(MELS, [segment("15 09:00", "15 09:10", 450, 2)]))
+    result = warehouse.write(batch(MELS, [segment("15 09:00", "15 09:10", 450, 2)], window(hours=(10, 11))))
 
     assert counts(result) == {"fetched": 1, "inserted": 1, "withdrawn": 1}
     assert len(content(warehouse, MELS)) == 3

@@ -453,11 +453,42 @@ def quarantined(raw: str, number: int = 0):
 def test_quarantined_rows_are_kept_once(store: Store, warehouse: Warehouse):
     for _ in range(2):
         warehouse.write(replace(batch(PRICES, [price(1, 50.0)]), quarantine=quarantined('{"price": "x"}')))
+    # Another place in the body is the same row; another content is not.
     warehouse.record([receipt(PRICES, window(), status="failed")], quarantined('{"price": "x"}', number=1))
+    result = warehouse.write(
+        replace(
+            batch(PRICES, [price(1, 50.0)]),
+            quarantine=pa.concat_tables([quarantined('{"price": "x"}'), quarantined('{"price": "y"}', number=2)]),
+        )
+    )
 
     rows = store.service_rows("_quarantine")
-    assert sorted(row["row_number"] for row in rows) == [0, 1]
-    assert rows[0]["raw"] == '{"price": "x"}'
+    assert sorted((row["row_number"], row["raw"]) for row in rows) == [(0, '{"price": "x"}'), (2, '{"price": "y"}')]
+    assert result.receipts[0].status == "unchanged"
+
+
+def test_a_receipt_counts_quarantined_rows_that_are_already_kept(store: Store, warehouse: Warehouse):
+    bad = quarantined('{"price": "x"}')
+    for _ in range(2):
+        whole = batch(PRICES, [price(1, 50.0)])
+        counted = whole.receipts[0].with_(counts=Counts(fetched=2, quarantined=1))
+        result = warehouse.write(replace(whole, receipts=(counted,), quarantine=bad))
+
+        assert counts(result)["quarantined"] == 1
+    assert len(store.service_rows("_quarantine")) == 1
+
+
+def test_the_same_bad_row_of_another_window_is_kept(store: Store, warehouse: Warehouse):
+    bad = quarantined('{"price": "x"}')
+    other = bad.set_column(
+        bad.schema.get_field_index("window_from_utc"),
+        "window_from_utc",
+        pa.array([window(hours=(12, 24)).from_utc.replace(tzinfo=None)], pa.timestamp("us")),
+    )
+    for rows in (bad, other, bad, other):
+        warehouse.record([receipt(PRICES, window(), status="failed")], rows)
+
+    assert len(store.service_rows("_quarantine")) == 2
 
 
 def test_a_register_keeps_a_snapshot_per_day(warehouse: Warehouse):
