@@ -120,7 +120,8 @@ def test_dagster_settings_name_only_what_dagster_knows():
     assert set(settings) <= set(known)
 
 
-def test_dagster_instance_is_limited_monitored_and_silent(tmp_path):
+def test_dagster_instance_is_limited_monitored_and_silent(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     shutil.copy(ROOT / "deploy" / "dagster.yaml", tmp_path)
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         queue = instance.get_concurrency_config().run_queue_config
@@ -168,7 +169,7 @@ def test_dagster_home_is_made_ready_once_and_then_left_alone(tmp_path):
     dagster = str(Path(sys.executable).parent / "dagster")
     first = run("sh", "deploy/init-dagster-home", str(home), dagster)
     assert (first.returncode, first.stdout) == (0, "")
-    assert (home / "history" / "runs" / "index.db").exists()
+    assert (home / "event_log.db").exists()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     second = run("sh", "deploy/init-dagster-home", str(home), dagster)
     assert second.returncode == 0
