@@ -337,11 +337,12 @@ def _csv_records(dataset: Dataset, raw: bytes, renames: Mapping[str, str]) -> It
         reader = csv.reader(io.StringIO(raw.decode()))
     except UnicodeDecodeError as error:
         raise _Skip("no text in UTF-8") from error
-    header = [renames.get(_spelt(name), name) for name in next(reader, [])]
+    # Elexon's own CSV answers write members in Pascal case.
+    header = [renames.get(_spelt(name), name[:1].lower() + name[1:]) for name in next(reader, [])]
     if not header:
         raise _Skip("empty")
     types = [dataset.table.by_name[name].type if name in dataset.table.by_name else "text" for name in header]
-    for cells in reader:
+    for cells in filter(None, reader):
         pieces = (
             msgspec.json.encode(name) + b":" + _cell(cell, type_)
             for name, cell, type_ in zip(header, cells, types, strict=False)
