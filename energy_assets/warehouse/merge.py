@@ -489,7 +489,10 @@ class Merge:
         begin = DUCKDB.instant(min(receipt.window.from_utc for receipt in asked))
         end = DUCKDB.instant(max(receipt.window.to_utc for receipt in asked))
         bounds = Bounds(days.days, (("_window_from_utc", begin, end), ("_window_to_utc", begin, end)))
+        # Most batches ask for new windows and most others find every set again; both are told at little cost.
         if not one(self._cursor, self._sql.stored_count(bounds)):
+            return []
+        if not one(self._cursor, self._sql.absent_count(STAGED, bounds)):
             return []
         branches = sorted({name for receipt in asked for name, _ in receipt.window.branch})
         unread = sorted(staged.receipt_rows.keys() - {receipt.receipt_id for receipt in asked})

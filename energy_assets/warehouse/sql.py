@@ -375,15 +375,22 @@ class TableSql:
         proved = f" WHERE S._receipt_id NOT IN ({', '.join(map(self.dialect.text, unread))})" if unread else ""
         same_branch = "".join(f" AND N.{name} = T.{name}" for name in map(self.dialect.identifier, branches))
         inside = f"N._window_from_utc <= T._window_from_utc AND T._window_to_utc <= N._window_to_utc{same_branch}"
-        staged_set = f"SELECT 1 FROM {staged} S WHERE {self.same(self.table.replace_scope, 'S', 'T')}"
         key = self.key(self.table.natural_key, "T")
         return (
             f"SELECT {self.dialect.identifiers(self.stored, 'T')}, N._receipt_id AS _gone_by, "
             f"CAST(NULL AS {self.dialect.types['instant']}) AS _gone_published FROM {self.target} T "
             f"JOIN (SELECT DISTINCT {windows} FROM {staged} S{proved}) N ON {inside} "
-            f"WHERE {bounds.predicate(self.dialect, 'T')} AND NOT EXISTS ({staged_set}) QUALIFY row_number() OVER "
+            f"WHERE {self._absent(staged, bounds)} QUALIFY row_number() OVER "
             f"(PARTITION BY {key} ORDER BY N._window_from_utc DESC, N._receipt_id DESC) = 1"
         )
+
+    def absent_count(self, staged: str, bounds: Bounds) -> str:
+        """Stored rows within the bounds whose set is not staged."""
+        return f"SELECT count(*) FROM {self.target} T WHERE {self._absent(staged, bounds)}"
+
+    def _absent(self, staged: str, bounds: Bounds) -> str:
+        staged_set = f"SELECT 1 FROM {staged} S WHERE {self.same(self.table.replace_scope, 'S', 'T')}"
+        return f"{bounds.predicate(self.dialect, 'T')} AND NOT EXISTS ({staged_set})"
 
     def brought(self, window: Window) -> str:
         """Stored rows that the window, or one inside it of the same branch, brought.
