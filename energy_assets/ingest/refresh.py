@@ -47,6 +47,7 @@ from energy_assets.ingest.model import (
 )
 from energy_assets.ingest.planner import Plan, fetch_interval, halves, plan
 from energy_assets.ingest.spool import Spool
+from energy_assets.ingest.turns import Turns
 from energy_assets.ingest.typed import RefusedBodyError, Stamp, Typed, TypingEngine
 from energy_assets.warehouse.interface import Warehouse
 
@@ -63,7 +64,11 @@ TYPING_WORKERS = 2
 """Bodies typed at once: one per core of the smallest machine this runs on; DuckDB releases the interpreter
 meanwhile."""
 
-BATCH_ROWS = 160_000
+TYPING_BYTES = 24 << 20
+"""Bytes of the bodies typed at once: two of a usual BOD window. A larger body is typed alone; typing takes about five
+times its size."""
+
+BATCH_ROWS = 120_000
 """Rows that one commit gathers: a commit costs the same for one row as for thousands, and memory follows this
 number."""
 
@@ -436,7 +441,7 @@ class _DatasetRun:
             attempts=body.attempts,
         )
         try:
-            async with self._typists.turn:
+            async with self._typists.turns.turn(body.size):
                 # While the writer is behind, nothing more is typed: memory holds two batches and never a queue of them.
                 if self._is_full():
                     await self._commit()
@@ -573,11 +578,11 @@ class _Typists:
     """Worker threads, each with a typing engine of its own.
 
     Attributes:
-        turn: Held while a body is typed, and before that while its dataset waits for the writer.
+        turns: One is held while a body is typed, and before that while its dataset waits for the writer.
     """
 
     def __init__(self) -> None:
-        self.turn = asyncio.Semaphore(TYPING_WORKERS)
+        self.turns = Turns(TYPING_WORKERS, TYPING_BYTES)
         self._pool = ThreadPoolExecutor(TYPING_WORKERS, thread_name_prefix="typing")
         self._local = threading.local()
         self._engines: list[TypingEngine] = []

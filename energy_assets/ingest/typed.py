@@ -134,6 +134,8 @@ class TypingEngine:
     """Types bodies, one at a time; hold one per worker thread and close it."""
 
     def __init__(self, threads: int = 1) -> None:
+        # Arrow's own allocator keeps what was freed: 40 MB more at the peak of a day of BOD, and no faster.
+        pa.set_memory_pool(pa.system_memory_pool())
         self._connection = duckdb.connect(":memory:")
         for setting in (f"threads={int(threads)}", f"memory_limit='{ENGINE_MEMORY}'", "TimeZone='UTC'"):
             self._connection.execute(f"SET {setting}")
