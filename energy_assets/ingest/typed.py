@@ -595,8 +595,10 @@ def _faults(member: str, kind: FieldType) -> Iterator[tuple[str, str]]:
 
 def _without_blanks(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     """A key column in which an empty text is no identity."""
-    blank = pc.equal(column, "")
-    return pc.if_else(blank, None, column) if pc.any(blank).as_py() else column
+    # Comparing with a Python value would import pandas; see ``energy_assets.arrow``.
+    if pc.min(pc.binary_length(column)).as_py() != 0:
+        return column
+    return pc.if_else(pc.equal(column, ""), None, column)
 
 
 def _coalesced(f: Field) -> str:

@@ -28,10 +28,14 @@ row = {"dataset": "MID", "startTime": "2026-07-15T10:00:00Z", "dataProvider": "A
        "settlementPeriod": 23, "price": None, "volume": 100}
 day = Window(datetime(2026, 7, 14, 23, tzinfo=UTC), datetime(2026, 7, 15, 23, tzinfo=UTC))
 engine = TypingEngine()
-for rows in ([row], [row, {**row, "dataProvider": "N2EXMIDP", "new": 1}], []):
+stamp = Stamp(day, "0", day.to_utc, "BMRS")
+bids = [{**row, "dataset": "BOD", "timeFrom": "2026-07-15T10:00:00Z", "timeTo": "2026-07-15T10:30:00Z", "pairId": 1,
+         "levelFrom": 1, "levelTo": 1, "nationalGridBmUnit": unit} for unit in ("A", None)]
+for code, rows in (("MID", [row]), ("MID", [row, {**row, "dataProvider": "N2EXMIDP", "new": 1}]), ("MID", []),
+                   ("BOD", [{**bid, "bmUnit": "B"} for bid in bids])):
     body.write_text(json.dumps(rows))
-    assert engine.type_body(dataset("MID"), body, Stamp(day, "0", day.to_utc, "BMRS")).fetched == len(rows)
-assert "pandas" not in sys.modules
+    assert engine.type_body(dataset(code), body, stamp).fetched == len(rows)
+    assert "pandas" not in sys.modules, code
 """
 
 
