@@ -7,8 +7,9 @@ the sandbox, into a real DuckDB file, through ``refresh`` as every caller uses i
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +40,9 @@ WHOLE_WINTER = "S0142"
 """Answers a whole winter for any day of it, so that rows far from the day are what was asked for."""
 
 WINDOWED = [d for d in datasets() if d.query.unit != "snapshot" and d.code != WHOLE_WINTER]
+
+EVERY_STYLE = "FUELHH,FREQ,WINDFOR,NDF,MID,DISEBSP,BOALF,NETBSAD,OCNMFW,TEMP,INDO,AGPT"
+"""One dataset of every way to ask, each with one window a day."""
 
 
 # The watermark and the question.
@@ -71,11 +75,10 @@ def test_an_ignored_parameter_of_a_winter_is_seen_two_winters_back(world: World)
 def test_a_repeated_body_fails_the_distant_window(world: World) -> None:
     """One sample was stored once per window: 504 windows of 7 days, and 22 row counts were exact multiples of 504."""
     world.app.faults.add("identical")
-    first = world.refresh(WINDOWED, "2026-06-10")
+    first = world.refresh(EVERY_STYLE, "2026-06-10")
+    assert {o.status for o in first.values()} == {"written"}
     before = _rows_of_data(world)
-    brought = {code for code, o in first.items() if o.counts.inserted}
-    again = world.refresh([d for d in WINDOWED if d.code in brought], "2026-08-12")
-    assert len(brought) > 80
+    again = world.refresh(EVERY_STYLE, "2026-08-12")
     assert {o.status for o in again.values()} == {"failed"}
     assert _rows_of_data(world) == before
 
@@ -173,9 +176,10 @@ def test_a_range_without_days_is_refused(world: World) -> None:
 # Writing.
 
 
-def test_the_same_window_twice_changes_nothing(world: World) -> None:
+def test_the_same_window_twice_changes_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Every cycle appended the same window: 14.5 % of BOALF and half of BOD were copies."""
     first = world.refresh("all", DAY)
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [], "all is well"
     rows = _rows_of_data(world)
     asked = len(world.app.requests)
     at_once = world.refresh("all", DAY)
@@ -478,6 +482,31 @@ def test_every_measured_column_says_its_unit() -> None:
     assert silent == []
     units = {(d.code, f.name): f.unit for d in datasets() for f in d.fields}
     assert (units["FUELHH", "generation"], units["INDOD", "demand"]) == ("MW", "MWh")
+
+
+def test_a_batch_that_quietly_stopped_is_seen_in_the_data(world: World) -> None:
+    """Three datasets stopped in autumn and were missed in December: the schedule was gone and so was its watcher."""
+    codes = "FUELHH,BOD,MID"
+    world.refresh(codes, "2026-09-15", "2026-09-21")
+    datasets_of = [dataset(code) for code in codes.split(",")]
+    assert {r.state for r in evaluate(datasets_of, world.warehouse, world.clock(), days=7)} == {"ok"}
+    world.clock.forward(days=3)
+    for report in evaluate(datasets_of, world.warehouse, world.clock(), days=7):
+        assert report.state == "missing"
+        assert report.held.newest_day == date(2026, 9, 21)
+        assert sum((w.to_utc - w.from_utc for w in report.missing), timedelta()) >= timedelta(days=2)
+        assert max(w.to_utc for w in report.missing) >= _bounds("2026-09-23")[1]
+
+
+def test_windows_and_times_are_instants_and_not_text(world: World) -> None:
+    """Windows were stored as strings, so that the newest of them was the greatest text."""
+    world.one("FUELHH", DAY)
+    kinds = dict(world.sql("SELECT column_name, column_type FROM (DESCRIBE bmrs_fuelhh)"))
+    instants = ("_window_from_utc", "_window_to_utc", "_ingested_utc", "publishTime", "startTime")
+    assert {kinds[name] for name in instants} == {"TIMESTAMP"}
+    assert (kinds["_partition_day"], kinds["settlementDate"], kinds["generation"]) == ("DATE", "DATE", "DOUBLE")
+    window = world.sql("SELECT DISTINCT _window_from_utc, _window_to_utc FROM bmrs_fuelhh")
+    assert window == [tuple(bound.replace(tzinfo=None) for bound in _bounds(DAY))]
 
 
 def test_made_up_rows_and_real_ones_never_share_a_store(world: World) -> None:

@@ -6,7 +6,13 @@ completeness and late arrivals.
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
 
 import energy_assets
 from energy_assets.catalogue import dataset
@@ -122,3 +128,35 @@ def test_all_fields_are_kept(world: World) -> None:
         columns = [name for (name,) in world.sql(f"SELECT column_name FROM (DESCRIBE {entry.table.name})")]
         assert columns == [name for name, _ in entry.table.columns]
         assert set(world.source.rows(entry, date.fromisoformat(DAY), next(entry.branch_choices()))[0]) <= set(columns)
+
+
+DOCUMENTS = ("README.md", "docs/guide.md")
+ROOT = Path(energy_assets.__file__).parents[1]
+
+
+def blocks(language: str) -> list[str]:
+    """Every example in that language that the documents show."""
+    texts = ((ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS)
+    return [block for text in texts for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_examples_of_the_documents_run_as_they_stand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample query of a README named a column that the view did not have."""
+    world.clock.set("2026-07-02T05:00")
+    world.refresh("DISEBSP,WINDFOR,MID", "2026-07-01", "2026-07-02")
+    world.clock.set("2026-07-09T09:00")
+    world.refresh("FUELINST,FUELHH", "2026-07-01", "2026-07-07")
+    queries = [q for block in blocks("sql") for q in block.split(";") if "SELECT" in q]
+    assert len(queries) >= 4
+    for query in queries:
+        assert world.sql(query), query
+
+    monkeypatch.setenv("ENERGY_ASSETS_HOME", str(world.home))
+    shown = [b for b in blocks("python") if "from energy_assets import read" in b]
+    assert shown
+    for block in shown:
+        names: dict[str, Any] = {}
+        exec(compile(block, "example", "exec"), names)
+        frames = [value for value in names.values() if isinstance(value, pd.DataFrame)]
+        assert frames
+        assert all(len(frame) for frame in frames)
