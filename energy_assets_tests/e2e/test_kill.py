@@ -264,6 +264,23 @@ def test_receipts_alone_bring_a_killed_refresh_to_its_end(
     assert len(world.app.requests) == 0
 
 
+def test_refreshes_at_once_store_every_row_once(provider: tuple[ElexonSandbox, str], day: str, tmp_path: Path) -> None:
+    """Two writers of one table: the file's own lock keeps them apart, whoever started them."""
+    context = victims.context()
+    world = new_world(provider, tmp_path / "home")
+    arguments = (victims.environment(world.home, world.url), str(world.home / "output"), day, True)
+    crowd = [context.Process(target=victims.plain, args=arguments) for _ in range(3)]
+    for process in crowd:
+        process.start()
+    assert [outlived(process) for process in crowd] == [0, 0, 0], output(world)
+    for code in CODES:
+        assert world.stored_rows(code) == world.provider_rows(code, day)
+        assert world.history(code) == []
+    assert world.repeated_keys(CODES) == {}
+    rows_and_receipts_agree(world)
+    nothing_is_left_behind(world)
+
+
 def test_a_dagster_run_killed_at_any_moment_is_made_good_by_one_clean_run(
     provider: tuple[ElexonSandbox, str], day: str, tmp_path: Path
 ) -> None:

@@ -208,6 +208,10 @@ class World:
         entry = dataset(code)
         return Counter(_text(row, entry) for row in self.dicts(f"SELECT * FROM {entry.table.name}"))
 
+    def stored(self, code: str) -> Counter[str]:
+        """What the table holds, nothing where there is none yet."""
+        return self.stored_rows(code) if self.has(dataset(code).table.name) else Counter()
+
     def repeated_keys(self, codes: Sequence[str]) -> dict[str, int]:
         """Natural keys that stand more than once, counted by dataset; a store in order has none."""
         parts = []
