@@ -52,7 +52,7 @@ run: $(STAMP)
 	DAGSTER_HOME=$$home exec $(BIN)/dagster dev -w workspace.yaml $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
