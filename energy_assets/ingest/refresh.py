@@ -69,8 +69,8 @@ TYPING_BYTES = 24 << 20
 times its size."""
 
 BATCH_ROWS = 120_000
-"""Rows that one commit gathers: a commit costs the same for one row as for thousands, and memory follows this
-number."""
+"""Rows that one commit gathers, unless a single window has more: a commit costs the same for one row as for thousands,
+and memory follows this number."""
 
 BATCH_WINDOWS = 96
 """Windows that one commit gathers at most: what a killed backfill of a small dataset has to ask for again."""
@@ -472,7 +472,10 @@ class _DatasetRun:
             await self._commit()
 
     def _is_full(self) -> bool:
-        return self._gathered.rows >= BATCH_ROWS or len(self._gathered.receipts) >= BATCH_WINDOWS
+        """Whether another window like the last one would be too much for one commit."""
+        gathered = self._gathered
+        another = gathered.typed[-1].rows.num_rows if gathered.typed else 0
+        return gathered.rows + another > BATCH_ROWS or len(gathered.receipts) >= BATCH_WINDOWS
 
     async def _empty(self, receipt: Receipt, typed: Typed, body: Body) -> None:
         status, reason = empty_status(self._dataset, receipt.window, receipt.requested_utc)
