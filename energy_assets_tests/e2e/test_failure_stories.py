@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -348,7 +348,10 @@ def test_a_failure_is_told_by_the_exit_code(world: World, monkeypatch: pytest.Mo
     monkeypatch.setenv("ENERGY_ASSETS_ELEXON_URL", world.url)
     # A wait longer than a run may stand still is not waited out.
     world.app.faults.add("status", dataset="MID", status=429, seconds=600.0)
-    command = ["refresh", "MID,FUELHH,DISEBSP", "--from", DAY, "--to", DAY, "--json"]
+    # The command goes by the machine's clock, and so must the provider.
+    now = world.clock.set(datetime.now(UTC))
+    settled = str(calendar.settlement_day(now) - timedelta(days=20))
+    command = ["refresh", "MID,FUELHH,DISEBSP", "--from", settled, "--to", settled, "--json"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1, result.output
     told = {o["dataset"]: o["status"] for o in json.loads(result.stdout)}
