@@ -58,7 +58,10 @@ def _address(value: str) -> str:
 
 
 def _absolute(value: Path) -> Path:
-    return value.expanduser().absolute()
+    try:
+        return value.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("no home folder is known for the user after its ~") from error
 
 
 def _schema(value: str) -> str:

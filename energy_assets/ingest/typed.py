@@ -122,12 +122,19 @@ class Typed:
 
 
 class RefusedBodyError(ContractError):
-    """A window's answer is not what was asked for; ``quarantine`` holds the rows that show it, where there are such."""
+    """A window's answer is not what was asked for.
 
-    def __init__(self, message: str, fetched: int, quarantine: pa.Table) -> None:
+    Attributes:
+        fetched: Records in the answer, zero where it cannot be read.
+        quarantine: The rows that show it, where there are such.
+        outside: Whether it is refused for rows outside the window.
+    """
+
+    def __init__(self, message: str, fetched: int, quarantine: pa.Table, *, outside: bool = False) -> None:
         super().__init__(message)
         self.fetched = fetched
         self.quarantine = quarantine
+        self.outside = outside
 
 
 class TypingEngine:
@@ -444,11 +451,12 @@ class _Reading:
             first = shown_place(good, check, int(outside.argmax()))
             numbers = arrow.to_numpy(good.column(ROW))[outside][:EVIDENCE_ROWS]
             shown = self._quarantined(f"{ROW} IN ({', '.join(map(str, numbers))})", "'outside the window'")
-            raise self.refusal(
-                f"{int(outside.sum())} of {fetched} rows lie outside the window, first: {first}; "
-                "the provider answered another question than the one asked",
+            raise RefusedBodyError(
+                f"{self._dataset.code} {self._stamp.window}: {int(outside.sum())} of {fetched} rows lie outside the "
+                f"window, first: {first}; the provider answered another question than the one asked",
                 fetched,
                 pa.concat_tables([quarantine, shown]),
+                outside=True,
             )
         return good.filter(arrow.flags(found.inside)), int(found.at_end.sum())
 
@@ -624,9 +632,11 @@ def _member(member: str, kind: FieldType) -> str:
     """SQL for one member of the record as text (as JSON for nested ones); null for JSON null."""
     # A path cannot name a member without a name; a pointer can.
     path = '$."' + member.replace('"', '\\"') + '"' if member else "/"
-    arrow = "->" if kind == "json" else "->>"
-    value = f"json{arrow}'{_escape(path)}'"
-    return f"nullif(CAST({value} AS VARCHAR), 'null')" if kind == "json" else value
+    value = f"(json->'{_escape(path)}')"
+    if kind == "json":
+        return f"nullif(CAST({value} AS VARCHAR), 'null')"
+    # Writes a number as the fast reading does, which ``->>`` does not: 1e+300 and 1e300.
+    return f"json_transform({value}, '\"VARCHAR\"')"
 
 
 def _careful_cast(value: str, kind: FieldType) -> str:

@@ -322,8 +322,7 @@ class _Probe:
             typed = await self._typists.type_body(dataset, body.path, stamp)
         except RefusedBodyError as error:
             self._rows += error.fetched
-            kind: Kind = "type" if error.quarantine.num_rows else "window"
-            self._see(kind, str(error))
+            self._see("window" if error.outside else "type", str(error))
             return
         self._rows += typed.fetched
         if typed.fetched == 0:

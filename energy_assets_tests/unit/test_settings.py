@@ -200,6 +200,10 @@ def test_secrets_are_never_shown():
     assert secret not in message
 
 
+def test_a_home_folder_that_nobody_has_is_refused():
+    assert "ENERGY_ASSETS_DUCKDB_PATH" in refusal(ENERGY_ASSETS_DUCKDB_PATH="~nobody-of-this-name/w.duckdb")
+
+
 @given(st.dictionaries(st.sampled_from(sorted(variable_names())), st.text(max_size=30)))
 def test_any_value_gives_settings_or_a_settings_error(variables):
     try:

@@ -343,6 +343,16 @@ def test_both_readings_agree(engine: TypingEngine, tmp_path: Path, rows: list[di
     assert alone == forced
 
 
+@pytest.mark.parametrize("number", [1e300, 1e-07, -0.0, 1.5])
+def test_a_number_where_text_belongs_is_written_alike_by_both_readings(
+    engine: TypingEngine, tmp_path: Path, number: float
+) -> None:
+    body = [mid(dataset=number), *many(200)]
+    for more in ([], [mid(dataProvider="BAD", price="no")]):
+        rows = typed(engine, tmp_path, "MID", [*body, *more]).rows.to_pylist()
+        assert str(number) in {row["dataset"] for row in rows}
+
+
 def test_unknown_members_are_kept_as_text_and_named(engine: TypingEngine, tmp_path: Path) -> None:
     result = typed(engine, tmp_path, "MID", [mid(newMember={"a": 1.5}, Price="x"), *many(3)])
     assert sorted(f.name for f in result.extra) == ["Price_2", "newMember"]
