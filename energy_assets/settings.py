@@ -28,7 +28,7 @@ PREFIX = "ENERGY_ASSETS_"
 KEY_PREFIX = "BMRS_API_KEY_"
 MOST_KEYS = 20
 
-ELEXON_REQUESTS_PER_SECOND = 40.0
+ELEXON_REQUESTS_PER_SECOND = 80.0
 """Elexon publishes no general limit; 120 requests a second were once answered without complaint. A tick of every
 dataset is one or two hundred requests each quarter of an hour, so this bounds a short burst and long backfills; 403
 quota and 429 answers slow it down further."""

@@ -38,7 +38,7 @@ def planned_in_a_day(now: datetime) -> tuple[int, int]:
 
 
 def execute(request: Request, instance: dg.DagsterInstance) -> None:
-    wanted = run_request(request)
+    wanted = run_request(request, datetime.now(UTC))
     job = definitions.defs().resolve_job_def("bmrs_refresh")
     done = job.execute_in_process(
         run_config=wanted.run_config,

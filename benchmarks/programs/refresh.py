@@ -44,7 +44,10 @@ def main() -> None:
     engine = replace(open_engine(settings), clock=clock)
     policy = Policy(refetch_since=clock() if args.refetch else None, run_id="benchmark")
     last = args.day + timedelta(days=args.days - 1)
-    outcomes = refresh(select(args.datasets), args.day, last, policy, engine)
+    ready: list[float] = []
+    outcomes = refresh(
+        select(args.datasets), args.day, last, policy, engine, on_outcome=lambda _: ready.append(time.perf_counter())
+    )
     engine.warehouse.close()
     done = time.perf_counter()
     counts = sum((o.counts for o in outcomes[1:]), outcomes[0].counts)
@@ -55,7 +58,8 @@ def main() -> None:
         "requests": sum(o.requests for o in outcomes),
         "failures": [failure for o in outcomes for failure in o.failures],
         "inside_s": done - BEGUN,
-        "steps_s": {"imports": IMPORTED - BEGUN, "refresh": done - IMPORTED},
+        "housekeeping_s": done - ready[-1],
+        "steps_s": {"imports": IMPORTED - BEGUN, "refresh": ready[-1] - IMPORTED, "housekeeping": done - ready[-1]},
     }
     print(json.dumps(result))
 

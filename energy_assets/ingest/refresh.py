@@ -352,7 +352,8 @@ class _DatasetRun:
         self._writer = writer
         self._on_progress = on_progress
         self._slots = asyncio.Semaphore(WINDOWS_AT_ONCE)
-        self._committing = asyncio.Lock()
+        self._handing = asyncio.Lock()
+        self._commit: asyncio.Task[None] | None = None
         self._gathered = _Gathered()
         self._tally = _Tally()
         self._unanswered = 0
@@ -362,7 +363,9 @@ class _DatasetRun:
 
     async def run(self) -> Outcome:
         await asyncio.gather(*(self._in_slot(w) for w in self._windows))
-        await self._commit()
+        await self._hand_over()
+        if self._commit is not None:
+            await self._commit
         left = len(self._windows) - self._tally.windows
         if left > 0 and self._tally.failures:
             self._tally.failures.append(
@@ -444,7 +447,7 @@ class _DatasetRun:
             async with self._typists.turns.turn(body.size):
                 # While the writer is behind, nothing more is typed: memory holds two batches and never a queue of them.
                 if self._is_full():
-                    await self._commit()
+                    await self._hand_over()
                 typed = await self._typists.type_body(dataset, body, stamp)
         except RefusedBodyError as error:
             counts = Counts(fetched=error.fetched, quarantined=error.quarantine.num_rows)
@@ -468,8 +471,8 @@ class _DatasetRun:
         self._gathered.typed.append(typed)
         self._gathered.bodies.append(body)
         self._gathered.rows += typed.rows.num_rows
-        if self._is_full() and not self._committing.locked():
-            await self._commit()
+        if self._is_full() and (self._commit is None or self._commit.done()):
+            await self._hand_over()
 
     def _is_full(self) -> bool:
         """Whether another window like the last one would be too much for one commit."""
@@ -507,12 +510,16 @@ class _DatasetRun:
             )
             return receipt
 
-    async def _commit(self) -> None:
-        """Write the gathered windows in one commit, after the one that is under way."""
-        async with self._committing:
+    async def _hand_over(self) -> None:
+        """Begin to write the gathered windows in one commit, once the one that is under way has ended.
+
+        Two batches at most are in memory: the one being written and the one that gathers meanwhile.
+        """
+        async with self._handing:
+            if self._commit is not None:
+                await self._commit
             gathered, self._gathered = self._gathered, _Gathered()
-            if gathered.receipts:
-                await self._write(gathered)
+            self._commit = asyncio.create_task(self._write(gathered)) if gathered.receipts else None
 
     async def _write(self, gathered: _Gathered) -> None:
         try:
@@ -589,6 +596,9 @@ class _Typists:
         self._pool = ThreadPoolExecutor(TYPING_WORKERS, thread_name_prefix="typing")
         self._local = threading.local()
         self._engines: list[TypingEngine] = []
+        # The engines open while the first answers are on their way.
+        for _ in range(TYPING_WORKERS):
+            self._pool.submit(self._engine)
 
     async def type_body(self, dataset: Dataset, body: Body, stamp: Stamp) -> Typed:
         """Type a body in a worker thread."""
@@ -599,12 +609,15 @@ class _Typists:
         for engine in self._engines:
             engine.close()
 
-    def _work(self, dataset: Dataset, body: Body, stamp: Stamp) -> Typed:
+    def _engine(self) -> TypingEngine:
         engine: TypingEngine | None = getattr(self._local, "engine", None)
         if engine is None:
             engine = self._local.engine = TypingEngine()
             self._engines.append(engine)
-        return engine.type_body(dataset, body.path, stamp)
+        return engine
+
+    def _work(self, dataset: Dataset, body: Body, stamp: Stamp) -> Typed:
+        return self._engine().type_body(dataset, body.path, stamp)
 
 
 Written = tuple[WriteResult, tuple[Receipt, ...]]

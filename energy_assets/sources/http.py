@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -462,6 +463,8 @@ def _make_client(base: str, concurrency: int, patience: Patience) -> httpx.Async
             max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=KEEPALIVE_SECONDS
         ),
         follow_redirects=False,
+        # Reading the trusted certificates takes longer than a request; an address without TLS trusts none.
+        verify=True if base.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         # A proxy of the environment cannot reach this machine's own loopback.
         trust_env=not _is_loopback(httpx.URL(base).host),
     )

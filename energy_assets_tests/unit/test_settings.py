@@ -34,7 +34,7 @@ def test_everything_has_a_default(monkeypatch, tmp_path):
     assert (settings.warehouse, settings.schema_name, settings.profile) == ("duckdb", "uk_energy_insights", "all")
     assert (settings.keep_bodies_days, settings.log_level) == (3, "INFO")
     assert settings.elexon_url == "https://data.elexon.co.uk/bmrs/api/v1"
-    assert (settings.elexon_requests_per_second, settings.elexon_concurrency) == (40.0, 16)
+    assert (settings.elexon_requests_per_second, settings.elexon_concurrency) == (80.0, 16)
     assert settings.bmrs_api_keys == ()
     assert settings.source_api_label == "BMRS"
 
