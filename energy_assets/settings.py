@@ -43,6 +43,19 @@ MOST_REQUESTS_PER_SECOND = 200.0
 KEEP_BODIES_DAYS = 3
 """A week-end: a fault seen on Monday can be replayed from Friday's bodies."""
 
+MAXIMUM_BYTES_BILLED = 100_000_000_000
+"""One query may be charged for 100 GB, about fifty pence. All refreshes of a day together are charged for a few GB, so
+a query above this has lost its bounds on the day and would read a whole table."""
+
+PRICE_PER_TIB_GBP = 5.00
+"""On-demand list price of 6.25 US dollars a TiB at 0.80 pounds a dollar. Regions have prices of their own and the rate
+moves: who wants the bill to the penny sets what their invoice says."""
+
+IRIS_BATCH_SECONDS = {"duckdb": 60, "bigquery": 300}
+"""Time that pushed messages gather before they are loaded. BigQuery counts load jobs, 1,500 a table and 100,000 a
+project in a day: every 5 minutes is 288 a day, and a fresh staging table for each batch keeps even that off the
+tables."""
+
 _SECRET = frozenset({"IRIS_CLIENT_SECRET", "IRIS_CONNECTION_STRING", "ENERGY_ASSETS_ALERT_URLS"})
 _SYSTEM_SCHEMAS = ("information_schema", "pg_catalog")
 
@@ -55,6 +68,19 @@ def _address(value: str) -> str:
     if parts.username or parts.password:
         raise ValueError("it must hold no user name or password")
     return value.strip().rstrip("/")
+
+
+def _endpoint(value: str) -> str:
+    """``host:port`` of a gRPC server that speaks without encryption, its scheme left out."""
+    scheme, found, rest = value.strip().partition("://")
+    parts = urlsplit(f"//{rest if found else value.strip()}")
+    if found and scheme not in ("http", "grpc"):
+        raise ValueError("it must be host:port, or begin with http://, because a stand-in speaks without encryption")
+    if not parts.hostname or parts.port is None or parts.path.rstrip("/") or parts.query or parts.fragment:
+        raise ValueError("it must name a host and a port, as 127.0.0.1:9060")
+    if parts.username or parts.password:
+        raise ValueError("it must hold no user name or password")
+    return parts.netloc
 
 
 def _absolute(value: Path) -> Path:
@@ -79,6 +105,7 @@ def _upper(value: object) -> object:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Schema = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_schema)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
@@ -105,7 +132,10 @@ class Settings(BaseSettings):
         google_cloud_project: Project that BigQuery jobs run in.
         bigquery_location: Location of the BigQuery dataset.
         bigquery_emulator_host: Address of a local stand-in; credentials are anonymous only when it is set.
-        bigquery_storage_endpoint: Address of the stand-in's storage API.
+        bigquery_storage_endpoint: Host and port of the stand-in's storage API.
+        bigquery_max_bytes_billed: Bytes above which a query is refused instead of charged for; 0 for no guard.
+        bigquery_require_partition_filter: Whether BigQuery refuses queries that do not say which days they want.
+        bigquery_price_per_tib_gbp: Price of a TiB billed, for ``energy-assets cost``.
         elexon_url: Base address of the Insights API.
         elexon_requests_per_second: Sustained request rate.
         elexon_concurrency: Requests in flight.
@@ -113,6 +143,7 @@ class Settings(BaseSettings):
         neso_url: Base address of the NESO data portal's actions.
         iris_archive_url: Base address of the public IRIS archive.
         iris_drop_dir: Folder into which IRIS messages are written.
+        iris_batch_seconds: Time that messages gather before they are loaded; by default as suits the warehouse.
         iris_client_id: Client that may read the queue.
         iris_client_secret: Its secret.
         iris_queue_name: The queue.
@@ -141,7 +172,14 @@ class Settings(BaseSettings):
     google_cloud_project: str | None = _setting("GOOGLE_CLOUD_PROJECT")
     bigquery_location: str = _setting("ENERGY_ASSETS_BIGQUERY_LOCATION", "europe-west2")
     bigquery_emulator_host: Address | None = _setting("BIGQUERY_EMULATOR_HOST")
-    bigquery_storage_endpoint: str | None = _setting("ENERGY_ASSETS_BIGQUERY_STORAGE_ENDPOINT")
+    bigquery_storage_endpoint: Endpoint | None = _setting("ENERGY_ASSETS_BIGQUERY_STORAGE_ENDPOINT")
+    bigquery_max_bytes_billed: int = Field(
+        MAXIMUM_BYTES_BILLED, ge=0, le=2**63 - 1, validation_alias="ENERGY_ASSETS_BIGQUERY_MAX_BYTES_BILLED"
+    )
+    bigquery_require_partition_filter: bool = _setting("ENERGY_ASSETS_BIGQUERY_REQUIRE_PARTITION_FILTER", False)
+    bigquery_price_per_tib_gbp: float = Field(
+        PRICE_PER_TIB_GBP, ge=0, allow_inf_nan=False, validation_alias="ENERGY_ASSETS_BIGQUERY_PRICE_PER_TIB_GBP"
+    )
 
     elexon_url: Address = _setting("ENERGY_ASSETS_ELEXON_URL", "https://data.elexon.co.uk/bmrs/api/v1")
     elexon_requests_per_second: float = Field(
@@ -163,6 +201,12 @@ class Settings(BaseSettings):
     )
     iris_drop_dir: Folder = Field(
         default_factory=lambda data: data["home"] / "iris", validation_alias="ENERGY_ASSETS_IRIS_DROP_DIR"
+    )
+    iris_batch_seconds: int = Field(
+        default_factory=lambda data: IRIS_BATCH_SECONDS[data["warehouse"]],
+        ge=1,
+        le=3600,
+        validation_alias="ENERGY_ASSETS_IRIS_BATCH_SECONDS",
     )
     iris_client_id: str | None = _setting("IRIS_CLIENT_ID")
     iris_client_secret: SecretStr | None = _setting("IRIS_CLIENT_SECRET")

@@ -37,6 +37,8 @@ def test_everything_has_a_default(monkeypatch, tmp_path):
     assert (settings.elexon_requests_per_second, settings.elexon_concurrency) == (80.0, 16)
     assert settings.bmrs_api_keys == ()
     assert settings.source_api_label == "BMRS"
+    assert (settings.bigquery_max_bytes_billed, settings.bigquery_price_per_tib_gbp) == (100 * 10**9, 5.0)
+    assert settings.bigquery_require_partition_filter is False
 
 
 def test_the_home_stays_where_it_was_at_loading(monkeypatch, tmp_path):
@@ -133,6 +135,11 @@ def test_a_schema_that_is_no_safe_identifier_is_refused(schema):
         ("ENERGY_ASSETS_ELEXON_CONCURRENCY", "65"),
         ("ENERGY_ASSETS_LOG_LEVEL", "loud"),
         ("ENERGY_ASSETS_PROFILE", "everything"),
+        ("ENERGY_ASSETS_BIGQUERY_MAX_BYTES_BILLED", "-1"),
+        ("ENERGY_ASSETS_BIGQUERY_MAX_BYTES_BILLED", "100 GB"),
+        ("ENERGY_ASSETS_BIGQUERY_REQUIRE_PARTITION_FILTER", "perhaps"),
+        ("ENERGY_ASSETS_BIGQUERY_PRICE_PER_TIB_GBP", "-5"),
+        ("ENERGY_ASSETS_IRIS_BATCH_SECONDS", "0"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_possible(name, value):
@@ -172,6 +179,30 @@ def test_an_address_loses_its_last_slash():
 )
 def test_rows_from_a_loopback_address_are_labelled_as_made_up(url, label):
     assert load(ENERGY_ASSETS_ELEXON_URL=url).source_api_label == label
+
+
+def test_pushed_messages_gather_as_long_as_suits_the_warehouse():
+    assert load().iris_batch_seconds == 60
+    assert load(ENERGY_ASSETS_WAREHOUSE="bigquery").iris_batch_seconds == 300
+    assert load(ENERGY_ASSETS_WAREHOUSE="bigquery", ENERGY_ASSETS_IRIS_BATCH_SECONDS="20").iris_batch_seconds == 20
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9060", "http://127.0.0.1:9060", "grpc://127.0.0.1:9060/"])
+def test_a_storage_endpoint_is_a_host_and_a_port_with_or_without_a_scheme(address):
+    assert load(ENERGY_ASSETS_BIGQUERY_STORAGE_ENDPOINT=address).bigquery_storage_endpoint == "127.0.0.1:9060"
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", ":9060", "https://host:1", "host:99999", "host:1/x", "me:hunter2@host:1", "[::1:2"]
+)
+def test_a_storage_endpoint_that_is_none_is_refused_without_showing_it(address):
+    message = refusal(ENERGY_ASSETS_BIGQUERY_STORAGE_ENDPOINT=address)
+    assert message.startswith("ENERGY_ASSETS_BIGQUERY_STORAGE_ENDPOINT is not usable: ")
+    assert "hunter2" not in message
+
+
+def test_an_emulator_needs_its_scheme():
+    assert "http://" in refusal(BIGQUERY_EMULATOR_HOST="127.0.0.1:9050")
 
 
 def test_keys_are_collected_in_their_order_once_each():
