@@ -5,7 +5,9 @@ Nothing is kept here between calls and nothing happens at import; heavy librarie
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from energy_assets.errors import SettingsError
@@ -13,7 +15,28 @@ from energy_assets.errors import SettingsError
 if TYPE_CHECKING:
     from energy_assets.ingest.refresh import Engine
     from energy_assets.settings import Settings
+    from energy_assets.warehouse.bigquery.connection import Connection
     from energy_assets.warehouse.interface import Warehouse
+
+GOOGLE_LIBRARIES = ("google.cloud.bigquery", "google.cloud.bigquery_storage_v1")
+
+EMULATED_PROJECT = "local"
+"""Project on a local stand-in, which has any, where none is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlace:
+    """Where a table is.
+
+    Attributes:
+        name: Name by which SQL finds it.
+        text: The same for people: on BigQuery the name, else with the file that holds it.
+        link: Its page in a web console, or ``None``.
+    """
+
+    name: str
+    text: str
+    link: str | None = None
 
 
 def utc_now() -> datetime:
@@ -25,14 +48,76 @@ def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse that the settings name; it opens its store when first used.
 
     Raises:
-        SettingsError: The home is not writable, or the warehouse is not built.
+        SettingsError: The home is not writable, or BigQuery is set without project or libraries.
     """
-    if settings.warehouse != "duckdb":
-        raise SettingsError("ENERGY_ASSETS_WAREHOUSE=bigquery is not available in this version; use duckdb")
+    settings.prepare_home()
+    if settings.warehouse == "bigquery":
+        connection = open_connection(settings)
+        _require_google()
+        from energy_assets.warehouse.bigquery.store import BigQueryWarehouse
+
+        return BigQueryWarehouse(
+            connection,
+            maximum_bytes_billed=settings.bigquery_max_bytes_billed,
+            require_partition_filter=settings.bigquery_require_partition_filter,
+        )
     from energy_assets.warehouse.duckdb import DuckDBWarehouse
 
-    settings.prepare_home()
     return DuckDBWarehouse(settings.duckdb_path, settings.schema_name)
+
+
+def open_connection(settings: Settings) -> Connection:
+    """Clients for the BigQuery dataset that the settings name; credentials are looked for when first used.
+
+    Raises:
+        SettingsError: No project is set.
+    """
+    project, dataset, location = settings.google_cloud_project, settings.schema_name, settings.bigquery_location
+    if settings.bigquery_emulator_host is not None:
+        from energy_assets.warehouse.bigquery.connection import emulated
+
+        rest, storage = settings.bigquery_emulator_host, settings.bigquery_storage_endpoint
+        return emulated(project or EMULATED_PROJECT, dataset, location, rest, storage)
+    if project is None:
+        raise SettingsError(
+            "ENERGY_ASSETS_WAREHOUSE=bigquery needs a project: set GOOGLE_CLOUD_PROJECT to the one that is to hold "
+            f"the dataset {dataset} and run the jobs."
+        )
+    from energy_assets.assets.gcp import connect
+
+    return connect(project, dataset, location)
+
+
+def table_place(settings: Settings, table: str) -> TablePlace:
+    """Where the settings put a table; nothing is opened.
+
+    Raises:
+        SettingsError: BigQuery is set without a project.
+    """
+    name = f"{settings.schema_name}.{table}"
+    if settings.warehouse == "duckdb":
+        return TablePlace(name, f"{settings.duckdb_path}: {name}")
+    connection = open_connection(settings)
+    name = f"{connection.project}.{name}"
+    return TablePlace(name, name, connection.table_link(table))
+
+
+def _require_google() -> None:
+    """Refuse BigQuery without its client libraries.
+
+    Raises:
+        SettingsError: One is missing.
+    """
+    for name in GOOGLE_LIBRARIES:
+        try:
+            found = find_spec(name)
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise SettingsError(
+                f"ENERGY_ASSETS_WAREHOUSE=bigquery needs the library {name}, which is not installed: run `pip install "
+                "'energy_assets[bigquery]'`."
+            )
 
 
 def open_engine(settings: Settings) -> Engine:
