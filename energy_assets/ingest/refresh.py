@@ -82,6 +82,10 @@ GIVE_UP_REFUSED = 10
 """Answers of one dataset that may be refused, with none accepted, before the rest are left alone: a provider that
 answers another question does so for every window, and one odd window must not keep the later ones out."""
 
+REPETITION_REACH = timedelta(days=31)
+"""How far from a window others are looked at for the same body: a provider that ignores the window answers every one
+with its latest data, so the neighbours show it, and a store of ten years need not be searched."""
+
 HOLD_SECONDS = 2.0
 """How long the writer keeps the store open while work keeps coming, so that readers get their turn."""
 
@@ -140,10 +144,11 @@ def refresh(
 
     Raises:
         ValueError: The range is empty.
-        WarehouseError: The warehouse cannot be read, so nothing can be planned.
+        WarehouseError: The warehouse cannot be used or read, so nothing can be planned.
     """
     if to_day < from_day:
         raise ValueError(f"the range {from_day} to {to_day} holds no day; give the earlier day first")
+    engine.warehouse.check()
     _tidy(lambda: engine.spool.sweep(engine.clock()))
     total: dict[str, Outcome] = {}
     for first, last in _chunks(from_day, to_day):
@@ -632,14 +637,21 @@ class _Job(Generic[T]):
 
 
 class _Writer:
-    """The one thread of a refresh that writes: it opens the store when there is work and closes it soon after."""
+    """The threads of a refresh that write, as many as the store has use for.
+
+    Each opens the store when there is work and closes it soon after.
+    """
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue()
         self._claimed: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._thread.start()
+        self._claiming = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._run, name="writer", daemon=True) for _ in range(warehouse.writers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     async def write(self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed]) -> Written:
         """Commit typed windows; gives the result and the receipts of windows refused as repeated bodies."""
@@ -653,8 +665,10 @@ class _Writer:
         return await self._submit(lambda: self._record(receipt, quarantine, held_in))
 
     def close(self) -> None:
-        self._jobs.put(None)
-        self._thread.join()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
     async def _submit(self, work: Callable[[], T]) -> T:
         job = _Job(work, Future())
@@ -732,15 +746,20 @@ class _Writer:
     def _claim(self, typed: Typed) -> None:
         label = typed.rows.column("_source_api")[0].as_py()
         kind: Literal["provider", "sandbox"] = "sandbox" if label == SANDBOX_LABEL else "provider"
-        if kind not in self._claimed:
-            self._warehouse.claim(kind)
-            self._claimed.add(kind)
+        with self._claiming:
+            if kind not in self._claimed:
+                self._warehouse.claim(kind)
+                self._claimed.add(kind)
 
     def _seen_bodies(self, dataset: Dataset, receipts: Sequence[Receipt]) -> dict[str, list[Window]]:
         """The windows of earlier commits that each of these bodies was the answer to."""
         if dataset.may_repeat:
             return {}
-        stored = self._warehouse.windows_with_bodies(dataset.table, {r.body_sha256 for r in receipts})
+        around = (
+            min(r.window.from_utc for r in receipts) - REPETITION_REACH,
+            max(r.window.to_utc for r in receipts) + REPETITION_REACH,
+        )
+        stored = self._warehouse.windows_with_bodies(dataset.table, {r.body_sha256 for r in receipts}, around)
         return {digest: list(windows) for digest, windows in stored.items()}
 
 

@@ -18,16 +18,14 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from energy_assets import arrow
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import Table
-from energy_assets.errors import UnknownAsOfError, WarehouseError
+from energy_assets.errors import WarehouseError
 from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
-from energy_assets.warehouse import locking, service
-from energy_assets.warehouse.interface import DatasetStatus, ReadView
+from energy_assets.warehouse import locking, readings, service
+from energy_assets.warehouse.interface import DatasetStatus, Location, ReadView, Usage
 from energy_assets.warehouse.merge import Known, Merge, append, append_quarantine, look, one
 from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql
-from energy_assets.warehouse.staging import arrow_schema
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +73,7 @@ class DuckDBWarehouse:
     """
 
     name = "duckdb"
+    writers = 1
 
     def __init__(
         self,
@@ -116,6 +115,17 @@ class DuckDBWarehouse:
             write: Whether the calls will write; ``False`` lets other processes read meanwhile.
         """
         return self._holder.session(write=write)
+
+    def check(self) -> None:
+        """Nothing can be told of a file before it is opened; what is wrong with it is said then."""
+
+    def usage(self) -> Mapping[str, Usage]:
+        """Nothing: nobody bills a file."""
+        return {}
+
+    def location(self, table: Table) -> Location:
+        """The file, and the table's name in it."""
+        return Location(f"{self._path}: {self._schema}.{table.name}")
 
     def close(self) -> None:
         """Give the file up; a later call opens it again."""
@@ -375,8 +385,10 @@ class DuckDBWarehouse:
             return {}
         return {(name, day): count for name, day, count in cursor.execute(" UNION ALL ".join(counts)).fetchall()}
 
-    def windows_with_bodies(self, table: Table, digests: Collection[str]) -> Mapping[str, Sequence[Window]]:
-        """Windows of the dataset whose non-empty, covering receipts have one of these body digests, by digest."""
+    def windows_with_bodies(
+        self, table: Table, digests: Collection[str], around: tuple[datetime, datetime]
+    ) -> Mapping[str, Sequence[Window]]:
+        """Windows whose non-empty, covering receipts have one of these body digests, by digest; see the interface."""
         found: dict[str, list[Window]] = {}
         with self._reading("Reading the receipts") as opened:
             if opened is None:
@@ -386,6 +398,7 @@ class DuckDBWarehouse:
                 f"SELECT DISTINCT body_sha256, window_from_utc, window_to_utc, branch "
                 f"FROM {self._name(service.RECEIPTS)} "
                 f"WHERE table_name = ? AND list_contains(?, body_sha256) AND fetched > 0 "
+                f"AND window_from_utc BETWEEN {DUCKDB.instant(around[0])} AND {DUCKDB.instant(around[1])} "
                 f"AND status IN ({service.covering_statuses(DUCKDB)}) ORDER BY ALL",
                 [table.name, list(digests)],
             ).fetchall()
@@ -430,7 +443,7 @@ class DuckDBWarehouse:
             UnknownAsOfError: ``ingested_as_of`` lies before the first ingestion of these days.
             WarehouseError: Nothing was ever fetched, a column is unknown, or the readings contradict each other.
         """
-        self._check_reading(table, view, ingested_as_of, published_as_of)
+        readings.check(table, view, ingested_as_of, published_as_of)
         with self._reading(f"Reading {self._schema}.{table.name}") as opened:
             if opened is None or table.name not in opened[1].layouts:
                 return self._read_nothing(opened, table, columns, view)
@@ -439,29 +452,11 @@ class DuckDBWarehouse:
             sql = TableSql(DUCKDB, self._schema, table, stored)
             if ingested_as_of is not None:
                 self._check_known(cursor, known, table, from_day, to_day, ingested_as_of)
-            source = self._source(sql, (from_day, to_day), view, ingested_as_of, published_as_of)
+            source = readings.source(sql, (from_day, to_day), view, ingested_as_of, published_as_of)
             available = [*stored, *(name for name, _ in HISTORY_COLUMNS)] if view == "history" else list(stored)
             wanted = self._wanted(table, available, columns)
             query = f"SELECT {wanted} FROM ({source}) Y ORDER BY {sql.by_natural_key('Y')}"
             return cursor.sql(query).to_arrow_table()
-
-    @staticmethod
-    def _check_reading(
-        table: Table, view: ReadView, ingested_as_of: datetime | None, published_as_of: datetime | None
-    ) -> None:
-        moments = [moment for moment in (ingested_as_of, published_as_of) if moment is not None]
-        if len(moments) > 1:
-            raise WarehouseError(
-                f"{table.name}: ask for ingested_as_of or published_as_of, not both; they are different clocks."
-            )
-        if moments and view == "history":
-            raise WarehouseError(f"{table.name}: the history has no as-of reading; read rows or latest.")
-        if moments and moments[0].tzinfo is None:
-            raise WarehouseError(
-                f"{table.name}: the as-of instant {moments[0]} has no time zone; give an aware datetime."
-            )
-        if published_as_of is not None and table.publish_column is None:
-            raise WarehouseError(f"{table.name} has no publication time: read it with ingested_as_of instead.")
 
     def _read_nothing(
         self,
@@ -477,10 +472,8 @@ class DuckDBWarehouse:
             f"AND status IN ({service.covering_statuses(DUCKDB)})",
         )
         if not asked:
-            raise WarehouseError(f"{self._schema}.{table.name} holds nothing yet: refresh {table.dataset} first.")
-        available = [*table.columns, *(HISTORY_COLUMNS if view == "history" else ())]
-        schema = arrow_schema(available)
-        return arrow.empty(schema).select(list(columns) if columns is not None else schema.names)
+            raise readings.nothing_yet(self._schema, table)
+        return readings.empty(table, columns, view)
 
     def _check_known(
         self,
@@ -502,48 +495,17 @@ class DuckDBWarehouse:
             f"OR len(list_filter(R.days, lambda d: d BETWEEN {DUCKDB.day(from_day)} AND {DUCKDB.day(to_day)})) > 0)",
         )
         if not held:
-            raise UnknownAsOfError(
-                f"{table.dataset}: nothing of {from_day} to {to_day} had been ingested by "
-                f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}, so what was held then is unknown: ask for a later moment "
-                f"or use published_as_of."
-            )
-
-    @staticmethod
-    def _source(
-        sql: TableSql,
-        days: tuple[date, date],
-        view: ReadView,
-        ingested_as_of: datetime | None,
-        published_as_of: datetime | None,
-    ) -> str:
-        within = f"X._partition_day BETWEEN {DUCKDB.day(days[0])} AND {DUCKDB.day(days[1])}"
-        if published_as_of is not None:
-            return sql.published_as_of_body(DUCKDB.instant(published_as_of), within)
-        if view == "history":
-            return f"SELECT X.* FROM {sql.history} X WHERE {within}"
-        if ingested_as_of is not None:
-            rows = sql.ingested_as_of_body(DUCKDB.instant(ingested_as_of), within)
-        else:
-            rows = f"SELECT X.* FROM {sql.target} X WHERE {within}"
-        if view == "rows":
-            return rows
-        if sql.is_register:
-            return f"SELECT Z.* FROM ({rows}) Z QUALIFY Z._partition_day = max(Z._partition_day) OVER ()"
-        return sql.newest_per_event(f"({rows})", sql.stored) if sql.table.version_columns else rows
+            raise readings.unknown_as_of(table, from_day, to_day, moment)
 
     @staticmethod
     def _wanted(table: Table, available: Sequence[str], columns: Sequence[str] | None) -> str:
         """The projection; a catalogued column that the stored table does not have yet reads as null."""
         kinds = dict(table.columns)
-        names = columns if columns is not None else [*available, *(n for n in kinds if n not in available)]
-        unknown = [name for name in names if name not in available and name not in kinds]
-        if unknown:
-            raise WarehouseError(f"{table.name} has no column {unknown[0]}; it has {', '.join(available)}.")
         return ", ".join(
             f"Y.{DUCKDB.identifier(name)}"
             if name in available
             else f"CAST(NULL AS {DUCKDB.types[kinds[name]]}) AS {DUCKDB.identifier(name)}"
-            for name in names
+            for name in readings.wanted(table, available, columns)
         )
 
     # Status.

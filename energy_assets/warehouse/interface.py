@@ -47,10 +47,55 @@ class DatasetStatus:
     quarantined: int
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What jobs in a billed store came to.
+
+    Attributes:
+        jobs: Jobs run.
+        loads: Load jobs among them.
+        calls: API calls.
+        bytes_billed: Bytes that on-demand pricing charges.
+        slot_ms: Slot time, milliseconds.
+    """
+
+    jobs: int = 0
+    loads: int = 0
+    calls: int = 0
+    bytes_billed: int = 0
+    slot_ms: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a table is.
+
+    Attributes:
+        name: Qualified name, as it is written in SQL.
+        link: Address of its page in the store's console, where there is one.
+    """
+
+    name: str
+    link: str | None = None
+
+
 class Warehouse(Protocol):
     """A store of typed rows, their history and the receipts of the requests that brought them."""
 
     name: str
+    writers: int
+    """Calls that write which may be under way at once; more would only wait for each other."""
+
+    def check(self) -> None:
+        """Look whether the store can be used at all, before anything is fetched for it.
+
+        Raises:
+            WarehouseError: It cannot; the message says what to do.
+        """
+        ...
 
     def session(self, *, write: bool = True) -> AbstractContextManager[None]:
         """Hold the store open over several calls; without it each call opens and closes by itself. Re-entrant.
@@ -78,8 +123,13 @@ class Warehouse(Protocol):
         """
         ...
 
-    def windows_with_bodies(self, table: Table, digests: Collection[str]) -> Mapping[str, Sequence[Window]]:
-        """Windows of the dataset whose non-empty, covering receipts have one of these body digests, by digest."""
+    def windows_with_bodies(
+        self, table: Table, digests: Collection[str], around: tuple[datetime, datetime]
+    ) -> Mapping[str, Sequence[Window]]:
+        """Windows of the dataset whose non-empty, covering receipts have one of these body digests, by digest.
+
+        Only windows that begin within ``around``, both ends inclusive, are looked at.
+        """
         ...
 
     def rows_of(self, table: Table, window: Window) -> int:
@@ -123,6 +173,14 @@ class Warehouse(Protocol):
 
     def status(self, tables: Sequence[Table], today: date, event_columns: Mapping[str, str]) -> Sequence[DatasetStatus]:
         """What is held of each table; ``event_columns`` maps table names to their event-time column."""
+        ...
+
+    def usage(self) -> Mapping[str, Usage]:
+        """What this object's work has used so far, by table name; empty for a store that nobody bills."""
+        ...
+
+    def location(self, table: Table) -> Location:
+        """Where a table is, for people."""
         ...
 
     def close(self) -> None:

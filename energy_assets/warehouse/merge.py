@@ -24,12 +24,14 @@ from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSq
 from energy_assets.warehouse.staging import (
     Staged,
     Tally,
+    asked_again,
     complete,
+    day_records,
     extra_names,
     key_bounds,
     key_text,
     stage,
-    window_days,
+    touched,
 )
 
 log = logging.getLogger(__name__)
@@ -225,11 +227,7 @@ class TableLayout:
         )
 
     def _repeated_keys(self, sql: TableSql) -> int:
-        key = sql.key(self._table.natural_key, "T")
-        return one(
-            self._cursor,
-            f"SELECT count(*) FROM (SELECT 1 FROM {sql.target} T GROUP BY T._partition_day, {key} HAVING count(*) > 1)",
-        )
+        return one(self._cursor, f"SELECT count(*) FROM ({sql.repeated_keys()})")
 
     def _check_types(self, stored: dict[str, str]) -> None:
         for name, kind in self._table.columns:
@@ -334,7 +332,7 @@ class Merge:
 
     def _merge_rows(self, staged: Staged) -> Mapping[date, int]:
         self._cursor.register(STAGED, staged.rows)
-        days = self._touched(staged)
+        days = touched(self._table, staged, self._asked(staged))
         before = {} if self._created else self._day_counts(days)
         self._merge(staged, stored=sum(before.values()))
         changed = any(tally.inserted or tally.withdrawn for tally in self._tallies.values())
@@ -349,32 +347,8 @@ class Merge:
         self._cursor.execute(f"CREATE TEMP TABLE {name} AS {query}")
         self._temporary.append(name)
 
-    def _touched(self, staged: Staged) -> Bounds:
-        """Days that the merge may change: of rows and windows, and their neighbours where a set can cross midnight."""
-        scope = self._table.replace_scope
-        asked = {day for receipt in self._asked(staged) for day in window_days(receipt.window)}
-        days = asked.union(staged.days)
-        if not scope or self._table.storage.column in scope or "_partition_day" in scope:
-            return Bounds(tuple(sorted(days)))
-        near = (-date.resolution, 0 * date.resolution, date.resolution)
-        return Bounds(tuple(sorted({day + step for day in days for step in near})))
-
     def _asked(self, staged: Staged) -> list[Receipt]:
-        """Receipts by which whole sets can be found gone.
-
-        An empty answer proves nothing, nor does one with rows that could not be read, nor one of a branch that stored
-        rows do not tell. A register needs no window: each reading is one set.
-        """
-        scope = self._table.replace_scope
-        if not scope or scope == ("_partition_day",):
-            return []
-        return [
-            receipt
-            for receipt in self._batch.receipts
-            if staged.receipt_rows.get(receipt.receipt_id)
-            and not receipt.counts.quarantined
-            and all(name in self._sql.stored for name, _ in receipt.window.branch)
-        ]
+        return asked_again(self._batch, staged, self._sql.stored)
 
     def _day_counts(self, days: Bounds) -> dict[date, int]:
         counted = dict(self._cursor.execute(self._sql.day_counts(days)).fetchall())
@@ -463,7 +437,7 @@ class Merge:
 
     def _withdraw(self, staged: Staged) -> None:
         scope = [c for c in self._table.replace_scope if c != "_partition_day"]
-        days = self._touched(staged)
+        days = touched(self._table, staged, self._asked(staged))
         extent = Bounds(days.days, key_bounds(self._table, staged, DUCKDB, scope).columns)
         queries: list[str] = []
         if one(self._cursor, self._sql.stored_count(extent)):
@@ -508,12 +482,7 @@ class Merge:
             [table_id],
         ).fetchall()
         recorded = {day: (rows, seq) for day, rows, seq in newest}
-        records: list[tuple[date, int, int, datetime | None]] = []
-        for day in days.days:
-            rows, seq = recorded.get(day, (0, 0))
-            lost = before.get(day, 0) < rows
-            if lost or rows != after[day]:
-                records.append((day, after[day], seq + 1, self._now if lost else None))
+        records = day_records(days.days, before, after, recorded, self._now)
         if records:
             append(
                 self._cursor,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from energy_assets.errors import WarehouseError
 from energy_assets.ingest.model import COVERING, Receipt, Seen, Window
@@ -21,6 +21,7 @@ QUARANTINE = "_quarantine"
 DAYS = "_days"
 TABLES = "_tables"
 ORIGIN = "_origin"
+COMMITS = "_commits"
 
 COUNTED = ("fetched", "inserted", "updated", "unchanged", "duplicate", "boundary", "late", "quarantined", "withdrawn")
 """The counts of a receipt, each a column."""
@@ -89,6 +90,16 @@ that a change of either in the catalogue is noticed; the newest row of a table c
 ORIGIN_COLUMNS: tuple[tuple[str, StoredType], ...] = (("kind", "text"), ("claimed_utc", "instant"))
 """Where the store's rows come from, ``provider`` or ``sandbox``; one row."""
 
+COMMITS_COLUMNS: tuple[tuple[str, StoredType], ...] = (
+    ("table_name", "text"),
+    ("table_id", "text"),
+    ("generation", "integer"),
+    ("run_id", "text"),
+    ("recorded_utc", "instant"),
+)
+"""Commits that changed a table, counted from 1, in a store that several processes write to at once: each commit takes
+the number after the greatest, and only one can have it."""
+
 META_COLUMNS: tuple[tuple[str, StoredType], ...] = (("version", "integer"), ("applied_utc", "instant"))
 
 
@@ -113,17 +124,28 @@ def _first(dialect: Dialect, schema: str) -> list[str]:
         (TABLES, TABLES_COLUMNS),
         (ORIGIN, ORIGIN_COLUMNS),
     )
-    statements = [f"CREATE TABLE {dialect.qualified(schema, n)} ({dialect.columns(c)})" for n, c in tables]
+    statements = [_made(dialect, schema, n, c) for n, c in tables]
     names = dialect.identifiers([name for name, _ in RECEIPT_COLUMNS], "R")
     newest = (
-        f"SELECT {names} FROM {dialect.qualified(schema, RECEIPTS)} R QUALIFY row_number() OVER "
+        f"SELECT {names} FROM {dialect.qualified(schema, RECEIPTS)} R WHERE TRUE QUALIFY row_number() OVER "
         f"(PARTITION BY R.table_name, R.window_from_utc, R.window_to_utc, R.branch "
         f"ORDER BY R.recorded_utc DESC, R.receipt_id DESC) = 1"
     )
-    return [*statements, f"CREATE VIEW {dialect.qualified(schema, RECEIPTS_LATEST)} AS {newest}"]
+    return [*statements, f"CREATE OR REPLACE VIEW {dialect.qualified(schema, RECEIPTS_LATEST)} AS {newest}"]
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, _first),)
+def _second(dialect: Dialect, schema: str) -> list[str]:
+    return [_made(dialect, schema, COMMITS, COMMITS_COLUMNS)]
+
+
+def _made(dialect: Dialect, schema: str, name: str, columns: Sequence[tuple[str, StoredType]]) -> str:
+    """The statement that makes a table; harmless where an interrupted step has made it already."""
+    options = dialect.service_options.get(name, "")
+    made = f"CREATE TABLE IF NOT EXISTS {dialect.qualified(schema, name)} ({dialect.columns(columns)})"
+    return f"{made} {options}".rstrip()
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, _first), Migration(2, _second))
 """Every step from an empty schema to this version's; a released step is never edited, only followed by another."""
 
 
@@ -141,6 +163,10 @@ def pending(found: int, migrations: Sequence[Migration], where: str) -> Sequence
         )
     return [step for step in migrations if step.version > found]
 
+
+LONGEST_WINDOW = timedelta(days=400)
+"""No request asks for more than a year: receipts that begin earlier cannot reach into a range, so a store that keeps
+them by month need not look at them."""
 
 Record = Mapping[str, object]
 """One row of a service table, by column: few enough at a time to go in as parameters."""
@@ -246,7 +272,7 @@ def believed_receipts(
     dialect: Dialect,
     schema: str,
     identities: str,
-    spoiled: str,
+    spoiled: str | None,
     from_utc: datetime,
     to_utc: datetime,
     since: datetime | None,
@@ -259,21 +285,34 @@ def believed_receipts(
         identities: Relation ``(table_name, table_id)`` of the asked-for tables; an empty id where the table is not
             there.
         spoiled: Relation ``(table_name, day, believed_from)`` of days whose rows went missing: receipts of such a day
-            count only when recorded at ``believed_from`` or later, and not at all where it is null.
+            count only when recorded at ``believed_from`` or later, and not at all where it is null; ``None`` where
+            there are none.
         from_utc: Start of the asked-for range.
         to_utc: End of the range, exclusive.
         since: Receipts requested before this are left out.
     """
     later = f" AND R.requested_utc >= {dialect.instant(since)}" if since else ""
+    sound = ""
+    if spoiled is not None:
+        sound = (
+            f" AND NOT EXISTS (SELECT 1 FROM {spoiled} B WHERE B.table_name = R.table_name "
+            f"AND {dialect.member.format(item='B.day', array='R.days')} "
+            f"AND (B.believed_from IS NULL OR R.recorded_utc < B.believed_from))"
+        )
     return (
         f"SELECT R.table_name, R.window_from_utc, R.window_to_utc, R.branch, "
         f"max(CASE WHEN R.status IN ({covering_statuses(dialect)}) THEN R.requested_utc END), "
         f"max(CASE WHEN R.status IN ('suspect', 'not_due') THEN R.requested_utc END) "
         f"FROM {dialect.qualified(schema, RECEIPTS)} R JOIN {identities} I ON R.table_name = I.table_name "
-        f"WHERE R.window_from_utc < {dialect.instant(to_utc)} AND R.window_to_utc > {dialect.instant(from_utc)}{later} "
-        f"AND (R.table_id = '' OR R.table_id = I.table_id) "
-        f"AND NOT EXISTS (SELECT 1 FROM {spoiled} B WHERE B.table_name = R.table_name "
-        f"AND {dialect.member.format(item='B.day', array='R.days')} "
-        f"AND (B.believed_from IS NULL OR R.recorded_utc < B.believed_from)) "
+        f"WHERE {overlapping(dialect, from_utc, to_utc)}{later} "
+        f"AND (R.table_id = '' OR R.table_id = I.table_id){sound} "
         f"GROUP BY R.table_name, R.window_from_utc, R.window_to_utc, R.branch"
+    )
+
+
+def overlapping(dialect: Dialect, from_utc: datetime, to_utc: datetime) -> str:
+    """The condition that the window of a receipt ``R`` overlaps a range, with constant bounds on its beginning."""
+    return (
+        f"R.window_from_utc >= {dialect.instant(from_utc - LONGEST_WINDOW)} "
+        f"AND R.window_from_utc < {dialect.instant(to_utc)} AND R.window_to_utc > {dialect.instant(from_utc)}"
     )

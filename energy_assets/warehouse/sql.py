@@ -8,7 +8,7 @@ BigQuery read alike. Each statement that meets a stored table carries constant b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Literal
@@ -42,23 +42,28 @@ class Dialect:
         types: Type name per stored type.
         quote: The character around identifiers.
         instant_suffix: Text after the seconds of a timestamp literal (a UTC offset where the type has a zone).
-        quote_escape: What a single quote inside a text literal becomes.
+        escapes: What characters inside a text literal become, in the order of replacement.
         same: Template of a null-safe comparison of ``{a}`` and ``{b}``.
         member: Template of whether ``{item}`` is among the array ``{array}``.
         function: Template that defines a table function ``{name}`` of one parameter ``{parameter}`` with ``{body}``.
+        renamed: Columns that the store keeps under another name, because it refuses theirs.
+        service_options: What follows the columns of a service table when it is made, by table.
     """
 
     name: str
     types: Mapping[StoredType, str]
     quote: str
     instant_suffix: str
-    quote_escape: str
+    escapes: tuple[tuple[str, str], ...]
     same: str
     member: str
     function: str
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    service_options: Mapping[str, str] = field(default_factory=dict)
 
     def identifier(self, name: str) -> str:
         """A quoted name."""
+        name = self.renamed.get(name, name)
         return f"{self.quote}{name.replace(self.quote, self.quote * 2)}{self.quote}"
 
     def identifiers(self, names: Sequence[str], alias: str = "") -> str:
@@ -72,7 +77,9 @@ class Dialect:
 
     def text(self, value: str) -> str:
         """A text literal."""
-        return "'" + value.replace("'", self.quote_escape) + "'"
+        for found, written in self.escapes:
+            value = value.replace(found, written)
+        return f"'{value}'"
 
     def day(self, value: date) -> str:
         """A typed date literal."""
@@ -82,6 +89,11 @@ class Dialect:
         """A typed timestamp literal of an aware instant."""
         utc = value.astimezone(UTC)
         return f"TIMESTAMP '{utc:%Y-%m-%d %H:%M:%S.%f}{self.instant_suffix}'"
+
+    @property
+    def partition_day(self) -> str:
+        """The quoted column of the settlement day."""
+        return self.identifier("_partition_day")
 
     def equal(self, a: str, b: str) -> str:
         """A comparison in which null equals null."""
@@ -107,7 +119,7 @@ DUCKDB = Dialect(
     },
     quote='"',
     instant_suffix="",
-    quote_escape="''",
+    escapes=(("'", "''"),),
     same="{a} IS NOT DISTINCT FROM {b}",
     member="list_contains({array}, {item})",
     function="CREATE OR REPLACE MACRO {name}({parameter}) AS TABLE {body}",
@@ -138,7 +150,7 @@ class Bounds:
 
     def predicate(self, dialect: Dialect, alias: str) -> str:
         """The bounds as a condition on the rows of ``alias``."""
-        day = f"{alias}._partition_day"
+        day = f"{alias}.{dialect.partition_day}"
         parts = [f"{day} BETWEEN {dialect.day(self.days[0])} AND {dialect.day(self.days[-1])}"]
         span = (self.days[-1] - self.days[0]).days + 1
         if len(self.days) < span and len(self.days) <= LISTED_DAYS:
@@ -157,12 +169,14 @@ class TableSql:
         schema: Schema (DuckDB) or dataset (BigQuery).
         table: The table's description.
         stored: Names of the stored columns, provenance included, in storage order.
+        solid: Key columns that hold a value in every staged row, so that a plain comparison with staged rows will do.
     """
 
     dialect: Dialect
     schema: str
     table: Table
     stored: tuple[str, ...]
+    solid: frozenset[str] = frozenset()
 
     @property
     def target(self) -> str:
@@ -190,12 +204,13 @@ class TableSql:
 
     def same(self, columns: Sequence[str], a: str, b: str) -> str:
         """Whether rows ``a`` and ``b`` agree in key columns, null agreeing with null."""
-        pairs = ((self.key_expression(c, a), self.key_expression(c, b)) for c in columns)
-        return " AND ".join(self.dialect.equal(x, y) for x, y in pairs)
+        pairs = ((c, self.key_expression(c, a), self.key_expression(c, b)) for c in columns)
+        return " AND ".join(f"{x} = {y}" if c in self.solid else self.dialect.equal(x, y) for c, x, y in pairs)
 
     def same_row(self, a: str, b: str) -> str:
         """Whether ``a`` and ``b`` have one natural key; equal keys lie on equal days, which a store can prune by."""
-        return f"{a}._partition_day = {b}._partition_day AND {self.same(self.table.natural_key, a, b)}"
+        day = self.dialect.partition_day
+        return f"{a}.{day} = {b}.{day} AND {self.same(self.table.natural_key, a, b)}"
 
     def order_expression(self, order: OrderBy, alias: str) -> str:
         """The value by which publications are ordered: the column's, or the rank of its code."""
@@ -249,6 +264,32 @@ class TableSql:
             f"FROM {staged} S LEFT JOIN {self._stored(bounds)} T ON {self.same_row('S', 'T')} "
             f"WHERE T._hash_key IS NULL OR T._hash_key <> S._hash_key"
         )
+
+    def merge(self, staged: str, columns: Sequence[str], bounds: Bounds) -> str:
+        """One statement that inserts staged rows whose key is not stored and replaces stored ones that they revise.
+
+        The staged rows have one row per natural key, and the bounds hold on both sides.
+        """
+        present = set(columns)
+        late = self.older(self.orders_within_key, "S", "T")
+        assignments = ", ".join(
+            f"{self.dialect.identifier(name)} = {f'S.{self.dialect.identifier(name)}' if name in present else 'NULL'}"
+            for name in self.stored
+        )
+        names, values = self.dialect.identifiers(columns), self.dialect.identifiers(columns, "S")
+        source = f"SELECT X.* FROM {staged} X WHERE {bounds.predicate(self.dialect, 'X')}"
+        return (
+            f"MERGE INTO {self.target} T USING ({source}) S "
+            f"ON {self.same_row('S', 'T')} AND {bounds.predicate(self.dialect, 'T')} "
+            f"WHEN MATCHED AND T._hash_key <> S._hash_key AND NOT ({late}) THEN UPDATE SET {assignments} "
+            f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
+        )
+
+    def repeated_keys(self) -> str:
+        """One row for each natural key that several stored rows have."""
+        key = self.key(self.table.natural_key, "T")
+        day = self.dialect.partition_day
+        return f"SELECT 1 AS repeated FROM {self.target} T GROUP BY T.{day}, {key} HAVING count(*) > 1"
 
     def tally(self, staged: str, bounds: Bounds) -> str:
         """Per receipt: staged rows without a stored one, and those that differ from the stored one."""
@@ -313,13 +354,19 @@ class TableSql:
         values = ", ".join(f"S.{self.dialect.identifier(name)}" if name in present else "NULL" for name in self.stored)
         instant = self.dialect.instant(now)
         published = f"CAST(NULL AS {self.dialect.types['instant']})"
-        held = (
-            f"SELECT 1 FROM {self.history} H WHERE {bounds.predicate(self.dialect, 'H')} "
-            f"AND H._hash_key = S._hash_key AND {self.same_row('S', 'H')}"
-        )
         return self._insert_history(
             f"{values}, {instant}, 'late', S._receipt_id, {published}",
-            f"FROM {source} S WHERE {condition} AND NOT EXISTS ({held})",
+            f"FROM {source} S WHERE {condition} AND NOT EXISTS ({self._in_history(bounds)})",
+        )
+
+    def late_count(self, source: str, condition: str, bounds: Bounds) -> str:
+        """Rows of ``source`` that ``keep_late`` would append."""
+        return f"SELECT count(*) FROM {source} S WHERE {condition} AND NOT EXISTS ({self._in_history(bounds)})"
+
+    def _in_history(self, bounds: Bounds) -> str:
+        return (
+            f"SELECT 1 FROM {self.history} H WHERE {bounds.predicate(self.dialect, 'H')} "
+            f"AND H._hash_key = S._hash_key AND {self.same_row('S', 'H')}"
         )
 
     def gone(self, staged: str, bounds: Bounds, windows: Sequence[Window]) -> str:
@@ -335,7 +382,7 @@ class TableSql:
         if self.table.publish_column:
             wanted.append(self.table.publish_column)
         sets = (
-            f"SELECT {self.dialect.identifiers(tuple(dict.fromkeys(wanted)), 'S')} FROM {staged} S "
+            f"SELECT {self.dialect.identifiers(tuple(dict.fromkeys(wanted)), 'S')} FROM {staged} S WHERE TRUE "
             f"QUALIFY row_number() OVER (PARTITION BY {self.key(scope, 'S')} ORDER BY {', '.join(newest)}) = 1"
         )
         published = "CAST(NULL AS " + self.dialect.types["instant"] + ")"
@@ -426,8 +473,8 @@ class TableSql:
     def day_counts(self, bounds: Bounds) -> str:
         """Stored rows per settlement day."""
         return (
-            f"SELECT T._partition_day, count(*) FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} "
-            f"GROUP BY T._partition_day"
+            f"SELECT T.{self.dialect.partition_day}, count(*) FROM {self.target} T "
+            f"WHERE {bounds.predicate(self.dialect, 'T')} GROUP BY T.{self.dialect.partition_day}"
         )
 
     def stored_count(self, bounds: Bounds) -> str:
@@ -440,7 +487,7 @@ class TableSql:
         """One row of ``source`` per event key, the newest publication; ``first`` orders before ingestion."""
         order = [*self.newest_first(self.table.latest_order, "R"), *first, "R._ingested_utc DESC", "R._hash_key DESC"]
         return (
-            f"SELECT {self.dialect.identifiers(columns, 'R')} FROM {source} R QUALIFY row_number() OVER "
+            f"SELECT {self.dialect.identifiers(columns, 'R')} FROM {source} R WHERE TRUE QUALIFY row_number() OVER "
             f"(PARTITION BY {self.key(self.table.event_key, 'R')} ORDER BY {', '.join(order)}) = 1"
         )
 
@@ -453,8 +500,8 @@ class TableSql:
         """One row per event key: of a register the newest snapshot, else the newest publication."""
         everything = f"SELECT {self.dialect.identifiers(self.stored, 'R')} FROM {self.target} R"
         if self.is_register:
-            newest = f"(SELECT max(N._partition_day) FROM {self.target} N)"
-            return f"{everything} WHERE R._partition_day = {newest}"
+            day = self.dialect.partition_day
+            return f"{everything} WHERE R.{day} = (SELECT max(N.{day}) FROM {self.target} N)"
         if not self.table.version_columns:
             return everything
         return self.newest_per_event(self.target, self.stored)

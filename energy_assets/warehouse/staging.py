@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -86,8 +87,9 @@ def arrow_schema(columns: Sequence[tuple[str, FieldType]]) -> pa.Schema:
 def extra_names(table: Table, extra: Sequence[Field], stored: Mapping[str, FieldType]) -> dict[str, str]:
     """Stored name of each column that the catalogue does not know.
 
-    A name that differs only in case from another column, or whose stored column has another type, gets a suffix made
-    from the name or the type alone, so that every batch and every warehouse finds the same column.
+    A name that some warehouse refuses, that differs only in case from another column, or whose stored column has
+    another type, gets a suffix made from the name or the type alone, so that every batch and every warehouse finds the
+    same column.
 
     Args:
         table: The table's description.
@@ -98,14 +100,32 @@ def extra_names(table: Table, extra: Sequence[Field], stored: Mapping[str, Field
     catalogued = {name for name, _ in table.columns}
     names: dict[str, str] = {}
     for item in sorted(extra, key=lambda f: f.name):
-        name = item.name
+        name = _plain(item.name)
         if name in catalogued or taken.get(name.lower(), name) != name:
-            name = f"{name}__{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+            name = _suffixed(name, item.name)
         if name in stored and ARROW_TYPES[stored[name]] != ARROW_TYPES[item.type]:
             name = f"{name}__{item.type}"
         taken[name.lower()] = name
         names[item.name] = name
     return names
+
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+"""Column names that every warehouse takes, and that leave room for a suffix."""
+
+_REFUSED_PREFIXES = ("_partition", "_table_", "_file_", "_row_timestamp", "__root__", "_colidentifier")
+"""Beginnings of names that BigQuery keeps for itself, in any case."""
+
+
+def _plain(name: str) -> str:
+    """The name, where every warehouse takes it; else its letters and digits with a suffix of its own."""
+    if _PLAIN_NAME.fullmatch(name) and not name.lower().startswith(_REFUSED_PREFIXES):
+        return name
+    return _suffixed("x_" + re.sub(r"[^A-Za-z0-9_]", "_", name)[:90], name)
+
+
+def _suffixed(name: str, own: str) -> str:
+    return f"{name}__{hashlib.sha256(own.encode()).hexdigest()[:6]}"
 
 
 def stage(batch: WriteBatch, names: Mapping[str, str], now: datetime) -> Staged:
@@ -188,6 +208,59 @@ def window_days(window: Window) -> Iterator[date]:
     """The settlement days that a window touches, ascending."""
     last = calendar.settlement_day(window.to_utc - timedelta(microseconds=1))
     return iter(calendar.days_between(calendar.settlement_day(window.from_utc), last))
+
+
+def asked_again(batch: WriteBatch, staged: Staged, stored: Collection[str]) -> list[Receipt]:
+    """Receipts by which whole sets can be found gone.
+
+    An empty answer proves nothing, nor does one with rows that could not be read, nor one of a branch that stored rows
+    do not tell. A register needs no window: each reading is one set.
+    """
+    scope = batch.table.replace_scope
+    if not scope or scope == ("_partition_day",):
+        return []
+    return [
+        receipt
+        for receipt in batch.receipts
+        if staged.receipt_rows.get(receipt.receipt_id)
+        and not receipt.counts.quarantined
+        and all(name in stored for name, _ in receipt.window.branch)
+    ]
+
+
+def touched(table: Table, staged: Staged, asked: Sequence[Receipt]) -> Bounds:
+    """Days that a merge may change: of rows and windows, and their neighbours where a set can cross midnight."""
+    scope = table.replace_scope
+    days = {day for receipt in asked for day in window_days(receipt.window)}.union(staged.days)
+    if not scope or table.storage.column in scope or "_partition_day" in scope:
+        return Bounds(tuple(sorted(days)))
+    near = (-date.resolution, 0 * date.resolution, date.resolution)
+    return Bounds(tuple(sorted({day + step for day in days for step in near})))
+
+
+def day_records(
+    days: Sequence[date],
+    before: Mapping[date, int],
+    after: Mapping[date, int],
+    recorded: Mapping[date, tuple[int, int]],
+    now: datetime,
+) -> list[tuple[date, int, int, datetime | None]]:
+    """What is to be recorded of the rows that days hold: day, rows, sequence number, and when a loss was found.
+
+    Args:
+        days: Days that the commit touches.
+        before: Rows of each day before it.
+        after: Rows of each day after it.
+        recorded: Rows and sequence number of each day's newest record.
+        now: The commit's instant.
+    """
+    records: list[tuple[date, int, int, datetime | None]] = []
+    for day in days:
+        rows, seq = recorded.get(day, (0, 0))
+        lost = before.get(day, 0) < rows
+        if lost or rows != after.get(day, 0):
+            records.append((day, after.get(day, 0), seq + 1, now if lost else None))
+    return records
 
 
 def key_bounds(table: Table, staged: Staged, dialect: Dialect, columns: Sequence[str]) -> Bounds:

@@ -15,30 +15,10 @@ import pytest
 from energy_assets.catalogue import datasets
 from energy_assets.catalogue.model import OrderBy, Table
 from energy_assets.warehouse import service
+from energy_assets.warehouse.bigquery.dialect import BIGQUERY
 from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, LISTED_DAYS, Bounds, Dialect, TableSql
 from energy_assets_tests.contract.store import DAY, window
 from energy_assets_tests.contract.tables import ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS
-
-BIGQUERY = Dialect(
-    name="bigquery",
-    types={
-        "text": "STRING",
-        "integer": "INT64",
-        "number": "FLOAT64",
-        "boolean": "BOOL",
-        "date": "DATE",
-        "instant": "TIMESTAMP",
-        "json": "STRING",
-        "texts": "ARRAY<STRING>",
-        "dates": "ARRAY<DATE>",
-    },
-    quote="`",
-    instant_suffix="+00",
-    quote_escape="\\'",
-    same="({a} = {b} OR ({a} IS NULL AND {b} IS NULL))",
-    member="{item} IN UNNEST({array})",
-    function="CREATE OR REPLACE TABLE FUNCTION {name}({parameter} TIMESTAMP) AS {body}",
-)
 
 NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)
 TABLES = [d.table for d in datasets()] + [ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS]
