@@ -173,6 +173,9 @@ def _try_out(jobs: Jobs) -> None:
     trial.expires = datetime.now(UTC) + TRIAL_LIFE
     trial.labels = {"owner": OWNER}
 
+    def make(client: bigquery.Client) -> None:
+        client.create_table(trial, retry=NO_RETRY, timeout=CALL_SECONDS)
+
     def drop(client: bigquery.Client) -> None:
         client.delete_table(reference, not_found_ok=True, retry=NO_RETRY, timeout=CALL_SECONDS)
 
@@ -202,17 +205,19 @@ def _open_session(jobs: Jobs, table: bigquery.TableReference) -> None:
         f"The credentials may not read tables of project {connection.project} through the storage API: grant "
         f"{READ_ROLE} on the project."
     )
-    with _explained(connection, denied):
-        jobs.call(
-            "Opening a read session",
-            lambda _: connection.reader.create_read_session(
-                parent=f"projects/{connection.project}",
-                read_session=wanted,
-                max_stream_count=1,
-                retry=NO_RETRY,
-                timeout=CALL_SECONDS,
-            ),
+
+    def ask(_: bigquery.Client) -> object:
+        return connection.reader.create_read_session(
+            parent=f"projects/{connection.project}",
+            read_session=wanted,
+            max_stream_count=1,
+            retry=NO_RETRY,
+            timeout=CALL_SECONDS,
         )
+
+    # Whether sessions may be opened is decided before the table is looked for, which may be too new to be found.
+    with _explained(connection, denied), suppress(api.NotFound):
+        jobs.call("Opening a read session", ask)
 
 
 def _table(connection: Connection, name: str) -> bigquery.TableReference:
