@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from energy_assets.warehouse.interface import Warehouse
-from energy_assets_tests.contract.store import STORES, Store
+from energy_assets_tests.contract.store import STORES, Serving, Store, made
 
 
 @pytest.fixture(params=sorted(STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def store(request: pytest.FixtureRequest, tmp_path: Path, bigquery_serving: Serving) -> Iterator[Store]:
     """Each store in turn, empty."""
-    return STORES[request.param](tmp_path)
+    with made(request.param, tmp_path, bigquery_serving) as store:
+        yield store
 
 
 @pytest.fixture

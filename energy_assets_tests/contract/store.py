@@ -1,18 +1,20 @@
 """What the contract suite needs of a store besides the interface, and the stores it runs on.
 
-A second warehouse joins by one entry in ``STORES``: everything under this folder that uses the ``store`` fixture then
-runs on it too.
+A warehouse joins by one entry in ``STORES``: everything under this folder that uses the ``store`` fixture then runs on
+it too.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -24,8 +26,15 @@ from energy_assets.ingest.model import QUARANTINE_SCHEMA, Counts, Receipt, Windo
 from energy_assets.warehouse.duckdb import DuckDBWarehouse
 from energy_assets.warehouse.interface import Warehouse
 from energy_assets.warehouse.staging import ARROW_TYPES
+from energy_assets_tests.bigquery.server import Addresses
+
+if TYPE_CHECKING:
+    from energy_assets.warehouse.bigquery.connection import Connection
+    from energy_assets.warehouse.bigquery.store import BigQueryWarehouse
 
 SCHEMA = "uk_energy_insights"
+PROJECT = "local"
+LOCATION = "europe-west2"
 DAY = date(2026, 7, 15)
 Row = dict[str, Any]
 
@@ -83,6 +92,9 @@ class Store(ABC):
     def view_rows(self, name: str) -> list[Row]:
         """Rows of a view or table of the store."""
 
+    def discard(self) -> None:  # noqa: B027 - most stores are gone with the folder
+        """Remove what the test's folder does not hold."""
+
 
 class DuckDBStore(Store):
     """A DuckDB file."""
@@ -133,13 +145,128 @@ class DuckDBStore(Store):
         return self._rows(f"SELECT * FROM {SCHEMA}.{name}")
 
 
-STORES: dict[str, Callable[[Path], Store]] = {"duckdb": DuckDBStore}
+class BigQueryStore(Store):
+    """A dataset of its own on a BigQuery server of this machine.
+
+    Args:
+        addresses: Where the server listens.
+        dataset: Name of the dataset, by default one that nobody else has; it is made by the warehouse.
+    """
+
+    name = "bigquery"
+
+    def __init__(self, addresses: Addresses, dataset: str = "") -> None:
+        super().__init__()
+        self.dataset = dataset or f"energy_{uuid.uuid4().hex[:12]}"
+        self.addresses = addresses
+        self.location = json.dumps([addresses.rest, addresses.storage, self.dataset])
+
+    def connection(self, rest: str = "") -> Connection:
+        """Clients of the dataset; through another address of the REST API where one is given."""
+        from energy_assets.warehouse.bigquery.connection import emulated
+
+        return emulated(PROJECT, self.dataset, LOCATION, rest or self.addresses.rest, self.addresses.storage)
+
+    def open(self, clock: Callable[[], datetime] | None = None, *, rest: str = "", **options: Any) -> BigQueryWarehouse:
+        from energy_assets.warehouse.bigquery.store import BigQueryWarehouse
+
+        return BigQueryWarehouse(self.connection(rest), clock=clock or self.clock, **options)
+
+    def query(self, text: str) -> pa.Table:
+        """What a statement gives, as it is stored."""
+        connection = self.connection()
+        try:
+            rows = connection.client.query(text, job_retry=None).result(job_retry=None)
+            return rows.to_arrow(create_bqstorage_client=False)
+        finally:
+            connection.close()
+
+    def drop(self, table: Table) -> None:
+        self.query(f"DROP TABLE {self.dataset}.{table.name}")
+
+    def delete(self, table: Table, day: date | None = None) -> None:
+        condition = f"partition_day = DATE '{day}'" if day else "TRUE"
+        self.query(f"DELETE FROM {self.dataset}.{table.name} WHERE {condition}")
+
+    def make_by_hand(self, table: Table, columns: Mapping[str, str]) -> None:
+        from energy_assets.warehouse.bigquery.dialect import physical
+
+        kinds = {"text": "STRING", "integer": "INT64", "number": "FLOAT64", "date": "DATE", "instant": "TIMESTAMP"}
+        text = ", ".join(f"`{physical(name)}` {kinds[kind]}" for name, kind in columns.items())
+        self.query(f"CREATE SCHEMA IF NOT EXISTS {self.dataset}")
+        self.query(f"CREATE TABLE {self.dataset}.{table.name} ({text})")
+
+    def _rows(self, query: str) -> list[Row]:
+        """Rows as the other store hands them over: logical names, instants without a zone."""
+        from google.api_core.exceptions import NotFound
+
+        from energy_assets.warehouse.bigquery.dialect import logical
+
+        try:
+            found = self.query(query)
+        except NotFound:
+            # As the file of the other store, the dataset is not there before the first write.
+            if self._exists():
+                raise
+            return []
+        zoned = [pa.types.is_timestamp(f.type) for f in found.schema]
+        columns = [
+            column.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us")) if instant else column
+            for column, instant in zip(found.columns, zoned, strict=True)
+        ]
+        return pa.table(columns, [logical(name) for name in found.column_names]).to_pylist()
+
+    def _exists(self) -> bool:
+        connection = self.connection()
+        try:
+            return self.dataset in {item.dataset_id for item in connection.client.list_datasets()}
+        finally:
+            connection.close()
+
+    def service_rows(self, name: str) -> list[Row]:
+        return self._rows(f"SELECT * FROM {self.dataset}.{name}")
+
+    def function_rows(self, name: str, moment: datetime) -> list[Row]:
+        text = moment.replace(tzinfo=None)
+        return self._rows(f"SELECT * FROM {self.dataset}.{name}(TIMESTAMP '{text}+00')")
+
+    def view_rows(self, name: str) -> list[Row]:
+        return self._rows(f"SELECT * FROM {self.dataset}.{name}")
+
+    def discard(self) -> None:
+        connection = self.connection()
+        try:
+            connection.client.delete_dataset(self.dataset, delete_contents=True, not_found_ok=True)
+        finally:
+            connection.close()
+
+
+Serving = Callable[[], Addresses]
+"""Starts the BigQuery server, or says where it listens already."""
+
+STORES: dict[str, Callable[[Path, Serving], Store]] = {
+    "bigquery": lambda _, serving: BigQueryStore(serving()),
+    "duckdb": lambda folder, _: DuckDBStore(folder),
+}
+
+
+@contextmanager
+def made(name: str, folder: Path, serving: Serving) -> Iterator[Store]:
+    """A store, empty, for as long as the context lasts."""
+    store = STORES[name](folder, serving)
+    try:
+        yield store
+    finally:
+        store.discard()
 
 
 def reopen(name: str, location: str) -> Warehouse:
     """The warehouse of a store, in another process."""
     if name == "duckdb":
         return DuckDBWarehouse(Path(location), SCHEMA, wait_seconds=60)
+    if name == "bigquery":
+        rest, storage, dataset = json.loads(location)
+        return BigQueryStore(Addresses(rest, storage), dataset).open(lambda: datetime.now(UTC))
     raise ValueError(name)
 
 

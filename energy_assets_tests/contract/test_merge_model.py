@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from energy_assets.catalogue.model import Field, OrderBy, StorageAxis, Table
 from energy_assets.ingest.model import Window, WriteBatch
 from energy_assets.warehouse.interface import Warehouse
-from energy_assets_tests.contract.store import DAY, STORES, Clock, Row, batch, joined, window
+from energy_assets_tests.contract.store import DAY, STORES, Clock, Row, Serving, batch, joined, made, window
 
 NEXT = DAY + timedelta(days=1)
 BASE = datetime(2026, 7, 15, 9)
@@ -159,13 +159,16 @@ names = itertools.count()
 
 
 @pytest.fixture(scope="module", params=sorted(STORES))
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, bigquery_serving: Serving
+) -> Iterator[Warehouse]:
     """One store for all examples: each has a table of its own."""
     folder: Path = tmp_path_factory.mktemp("model")
-    warehouse = STORES[request.param](folder).open(Clock())
-    with warehouse.session():
-        yield warehouse
-    warehouse.close()
+    with made(request.param, folder, bigquery_serving) as store:
+        warehouse = store.open(Clock())
+        with warehouse.session():
+            yield warehouse
+        warehouse.close()
 
 
 @pytest.mark.parametrize("table", [UPSERTED, REPLACED, WINDOWED], ids=["upserted", "replaced", "windowed"])

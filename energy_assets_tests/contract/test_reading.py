@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from energy_assets.errors import WarehouseError
 from energy_assets.warehouse.interface import Warehouse
 from energy_assets.warehouse.staging import arrow_schema
-from energy_assets_tests.contract.store import DAY, STORES, Store, at, batch, content, receipt, window
+from energy_assets_tests.contract.store import DAY, STORES, Serving, Store, at, batch, content, made, receipt, window
 from energy_assets_tests.contract.tables import FORECAST, PRICES, REGISTER
 
 
@@ -196,12 +196,13 @@ def test_edge_doubles_come_back_bit_for_bit(warehouse: Warehouse):
 
 
 @pytest.fixture(scope="module", params=sorted(STORES))
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, bigquery_serving: Serving):
     folder: Path = tmp_path_factory.mktemp("doubles")
-    warehouse = STORES[request.param](folder).open()
-    with warehouse.session():
-        yield warehouse
-    warehouse.close()
+    with made(request.param, folder, bigquery_serving) as store:
+        warehouse = store.open()
+        with warehouse.session():
+            yield warehouse
+        warehouse.close()
 
 
 @settings(max_examples=20, deadline=None)
