@@ -72,6 +72,10 @@ BATCH_ROWS = 120_000
 """Rows that one commit gathers, unless a single window has more: a commit costs the same for one row as for thousands,
 and memory follows this number."""
 
+EAGER_ROWS = 35_000
+"""Rows that are handed over without waiting for more while the writer has nothing to do: two hours of BOD, so that a
+heavy day is written from its first answer on. Smaller ones wait, because a commit has its price."""
+
 BATCH_WINDOWS = 96
 """Windows that one commit gathers at most: what a killed backfill of a small dataset has to ask for again."""
 
@@ -476,7 +480,8 @@ class _DatasetRun:
         self._gathered.typed.append(typed)
         self._gathered.bodies.append(body)
         self._gathered.rows += typed.rows.num_rows
-        if self._is_full() and (self._commit is None or self._commit.done()):
+        idle = self._commit is None or self._commit.done()
+        if idle and (self._is_full() or self._gathered.rows >= EAGER_ROWS):
             await self._hand_over()
 
     def _is_full(self) -> bool:
