@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 
 from energy_assets.commands.backfill import backfill
 from energy_assets.commands.console import Options, SentenceGroup
+from energy_assets.commands.cost import cost
 from energy_assets.commands.demo import demo
 from energy_assets.commands.refresh import refresh
 from energy_assets.commands.status import status
@@ -105,6 +106,7 @@ app.command()(refresh)
 app.command()(backfill)
 app.command()(status)
 app.command()(verify)
+app.command()(cost)
 app.add_typer(warehouse_app, name="warehouse")
 
 

@@ -53,7 +53,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
     settings.prepare_home()
     if settings.warehouse == "bigquery":
         connection = open_connection(settings)
-        _require_google()
+        require_google()
         from energy_assets.warehouse.bigquery.store import BigQueryWarehouse
 
         return BigQueryWarehouse(
@@ -88,21 +88,32 @@ def open_connection(settings: Settings) -> Connection:
     return connect(project, dataset, location)
 
 
+def warehouse_place(settings: Settings) -> str:
+    """Where the settings put the warehouse: a file, or a dataset with its project; nothing is opened.
+
+    Raises:
+        SettingsError: BigQuery is set without a project.
+    """
+    if settings.warehouse == "duckdb":
+        return str(settings.duckdb_path)
+    connection = open_connection(settings)
+    return f"{connection.project}.{connection.dataset}"
+
+
 def table_place(settings: Settings, table: str) -> TablePlace:
     """Where the settings put a table; nothing is opened.
 
     Raises:
         SettingsError: BigQuery is set without a project.
     """
-    name = f"{settings.schema_name}.{table}"
     if settings.warehouse == "duckdb":
-        return TablePlace(name, f"{settings.duckdb_path}: {name}")
-    connection = open_connection(settings)
-    name = f"{connection.project}.{name}"
-    return TablePlace(name, name, connection.table_link(table))
+        name = f"{settings.schema_name}.{table}"
+        return TablePlace(name, f"{warehouse_place(settings)}: {name}")
+    name = f"{warehouse_place(settings)}.{table}"
+    return TablePlace(name, name, open_connection(settings).table_link(table))
 
 
-def _require_google() -> None:
+def require_google() -> None:
     """Refuse BigQuery without its client libraries.
 
     Raises:
