@@ -15,7 +15,7 @@ import dagster as dg
 
 from energy_assets.assets.generation_mix import FUELHH_COLUMNS, generation_mix
 from energy_assets.assets.partitions import DAYS
-from energy_assets.assets.specs import IO_MANAGER_KEY, OWNER, table_metadata
+from energy_assets.assets.specs import IO_MANAGER_KEY, OWNER, Storage, table_metadata
 from energy_assets.catalogue.derived import GENERATION_MIX
 from energy_assets.warehouse.io_manager import COLUMNS
 
@@ -28,12 +28,11 @@ MOST_PERIODS = 50
 """Settlement periods of the day on which clocks go back."""
 
 
-def derived_assets(storage_kind: str, schema: str) -> Sequence[dg.AssetsDefinition]:
+def derived_assets(storage: Storage) -> Sequence[dg.AssetsDefinition]:
     """Every derived asset.
 
     Args:
-        storage_kind: Kind of the warehouse that the UI shows.
-        schema: Schema of the tables.
+        storage: The warehouse that the UI shows.
     """
 
     # One asset, yet a multi_asset: the backfill policy that ranges on the command line ask for is in beta elsewhere.
@@ -46,10 +45,10 @@ def derived_assets(storage_kind: str, schema: str) -> Sequence[dg.AssetsDefiniti
                 dagster_type=GENERATION_MIX_FRAME,
                 description=GENERATION_MIX.description,
                 io_manager_key=IO_MANAGER_KEY,
-                metadata=table_metadata(GENERATION_MIX, schema),
+                metadata=table_metadata(GENERATION_MIX, storage),
                 group_name="gb",
                 owners=[OWNER],
-                kinds={"pandas", storage_kind},
+                kinds={"pandas", storage.kind},
                 tags={"cadence": "half_hourly", "revisions": "revised_in_place"},
             )
         },

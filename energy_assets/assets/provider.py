@@ -9,7 +9,7 @@ datasets with it. The IO manager's key on the specs is how downstream assets rea
 """
 
 # Annotations are not postponed here: Dagster reads the configuration's type from the function as it stands.
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,13 @@ from energy_assets import calendar
 from energy_assets.assets import reporting
 from energy_assets.assets.partitions import days_of
 from energy_assets.assets.resources import Platform
-from energy_assets.assets.specs import dataset_spec, key_of
+from energy_assets.assets.specs import Storage, dataset_spec, key_of
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import EnergyAssetsError
 
 if TYPE_CHECKING:
     from energy_assets.ingest.model import Outcome
+    from energy_assets.warehouse.interface import Usage
 
 BACKFILL_TAG = "dagster/backfill"
 
@@ -41,20 +42,19 @@ class RefreshConfig(dg.Config):
     refetch: bool = True
 
 
-def provider_assets(provider: str, datasets: Sequence[Dataset], storage_kind: str, schema: str) -> dg.AssetsDefinition:
+def provider_assets(provider: str, datasets: Sequence[Dataset], storage: Storage) -> dg.AssetsDefinition:
     """The provider's datasets as one step that runs any subset of them.
 
     Args:
         provider: Provider key; also the step's name.
         datasets: The provider's catalogue entries.
-        storage_kind: Kind of the warehouse that the specs show.
-        schema: Schema of the tables.
+        storage: The warehouse that the specs show.
     """
     by_key = {key_of(d): d for d in datasets}
 
     @dg.multi_asset(
         name=provider,
-        specs=[dataset_spec(d, storage_kind, schema) for d in datasets],
+        specs=[dataset_spec(d, storage) for d in datasets],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -68,9 +68,11 @@ def provider_assets(provider: str, datasets: Sequence[Dataset], storage_kind: st
         if not any(possible):
             raise dg.Failure("; ".join(_impossibility(d, last) for d in chosen), allow_retries=False)
         with _explained():
-            outcomes = _refreshed(context, config, platform, chosen, first, last)
+            outcomes, usage = _refreshed(context, config, platform, chosen, first, last)
         context.log.info(reporting.summary(outcomes))
-        yield from _reports(context, config, chosen, possible, outcomes)
+        if tags := reporting.cost_tags(usage):
+            context.instance.add_run_tags(context.run_id, tags)
+        yield from _reports(context, config, chosen, possible, outcomes, usage)
         message = reporting.failure_message(outcomes)
         if message is not None:
             raise dg.Failure(message, allow_retries=False)
@@ -113,14 +115,15 @@ def _refreshed(
     chosen: Sequence[Dataset],
     first: date,
     last: date,
-) -> "list[Outcome]":
+) -> "tuple[list[Outcome], Mapping[str, Usage]]":
     from energy_assets.ingest.model import Policy
     from energy_assets.ingest.refresh import refresh
 
     since = launched_utc(context.instance, context.run) if config.refetch else None
     policy = Policy(refetch_since=since, run_id=context.run.run_id)
     with platform.engine() as engine:
-        return refresh(chosen, first, last, policy, engine)
+        outcomes = refresh(chosen, first, last, policy, engine)
+        return outcomes, engine.warehouse.usage()
 
 
 def _reports(
@@ -129,6 +132,7 @@ def _reports(
     chosen: Sequence[Dataset],
     possible: Sequence[tuple[date, date] | None],
     outcomes: "Sequence[Outcome]",
+    usage: "Mapping[str, Usage]",
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Tell Dagster about every dataset that has something to tell; a mixed selection skips what cannot be.
 
@@ -138,13 +142,14 @@ def _reports(
     first, last = days_of(context)
     everything = config.refetch or any(o.status == "failed" for o in outcomes)
     for dataset, days, outcome in zip(chosen, possible, outcomes, strict=True):
+        used = usage.get(dataset.table.name)
         if days is None:
             context.log.info(f"skipped: {_impossibility(dataset, last)}")
         elif config.refetch and days == (first, last) and reporting.speaks_for_all(outcome):
-            numbers = reporting.numbers(outcome, (last - first).days + 1)
+            numbers = reporting.numbers(outcome, (last - first).days + 1, used)
             yield dg.MaterializeResult(asset_key=key_of(dataset), metadata=numbers)
         else:
-            _log_days(context, key_of(dataset), days, outcome, everything=everything)
+            _log_days(context, key_of(dataset), days, outcome, used, everything=everything)
 
 
 def _log_days(
@@ -152,12 +157,13 @@ def _log_days(
     key: dg.AssetKey,
     possible: tuple[date, date],
     outcome: "Outcome",
+    used: "Usage | None",
     *,
     everything: bool,
 ) -> None:
     known = () if everything else _materialized(context.instance, key, possible)
     days = reporting.days_to_report(outcome, possible, known, everything=everything)
-    numbers = reporting.numbers(outcome, len(days))
+    numbers = reporting.numbers(outcome, len(days), used)
     for day in days:
         context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=numbers))
 

@@ -11,15 +11,20 @@ heard nothing of as failed, so then whatever is covered is reported, and what st
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 from energy_assets.calendar import days_between
 from energy_assets.catalogue.model import Dataset
+from energy_assets.warehouse.bigquery import cost
 
 if TYPE_CHECKING:
     from energy_assets.ingest.model import Outcome
+    from energy_assets.warehouse.interface import Usage
+
+COST_TAG = "energy_assets/"
+"""Beginning of the run tags that say what a run's jobs came to, those that concern several tables included."""
 
 COMPLETE = frozenset({"written", "unchanged", "silent"})
 """Outcomes after which the run's days hold everything that the provider has published of them."""
@@ -72,8 +77,14 @@ def _changed(outcome: Outcome) -> bool:
     return counts.inserted + counts.updated + counts.withdrawn + counts.late > 0
 
 
-def numbers(outcome: Outcome, days: int) -> dict[str, int]:
-    """Metadata of a materialization: a few counts of the whole run, zeros left out beyond the first three."""
+def numbers(outcome: Outcome, days: int, used: Usage | None = None) -> dict[str, float]:
+    """Metadata of a materialization: a few counts of the whole run, zeros left out beyond the first three.
+
+    Args:
+        outcome: What the refresh came to.
+        days: Days that are reported with these numbers.
+        used: What the warehouse's jobs about the table came to, where somebody bills them.
+    """
     counts = outcome.counts
     always = {"rows_inserted": counts.inserted, "rows_updated": counts.updated, "requests": outcome.requests}
     others = {
@@ -84,7 +95,12 @@ def numbers(outcome: Outcome, days: int) -> dict[str, int]:
         "new_columns": len(outcome.new_columns),
         "days_in_run": days if days > 1 else 0,
     }
-    return always | {name: value for name, value in others.items() if value}
+    return always | {name: value for name, value in others.items() if value} | cost.numbers(used)
+
+
+def cost_tags(usage: Mapping[str, Usage]) -> dict[str, str]:
+    """Run tags with what all jobs of the run came to; none where nobody bills."""
+    return {f"{COST_TAG}{name}": str(value) for name, value in cost.whole(usage).items()}
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

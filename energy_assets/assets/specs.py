@@ -6,12 +6,15 @@ metadata, because metadata of an event is copied for every partition.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import dagster as dg
 
 from energy_assets.assets.partitions import DAYS
 from energy_assets.catalogue.model import PROVENANCE, Dataset, Field, Table
+from energy_assets.wiring import TablePlace
 
 OWNER = "team:energy-data"
 IO_MANAGER_KEY = "warehouse_io_manager"
@@ -39,39 +42,56 @@ HALF_HOURLY = 46
 HOURLY = 23
 
 
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What the UI shows of the warehouse.
+
+    Attributes:
+        kind: ``duckdb`` or ``bigquery``.
+        place: Where a table is, by its name.
+    """
+
+    kind: str
+    place: Callable[[str], TablePlace]
+
+
 def key_of(dataset: Dataset) -> dg.AssetKey:
     """The dataset's asset key, ``bmrs/fuelinst``."""
     return dg.AssetKey(list(dataset.asset_key))
 
 
-def dataset_spec(dataset: Dataset, storage_kind: str, schema: str) -> dg.AssetSpec:
+def dataset_spec(dataset: Dataset, storage: Storage) -> dg.AssetSpec:
     """The asset of one dataset.
 
     Args:
         dataset: The catalogue entry.
-        storage_kind: Which warehouse holds its table, as a kind: ``duckdb`` or ``bigquery``.
-        schema: Schema in which its table stands.
+        storage: The warehouse that holds its table.
     """
     spec = dg.AssetSpec(
         key=key_of(dataset),
         description=_description(dataset),
         group_name=dataset.group,
         owners=[OWNER],
-        kinds={PROVIDER_KINDS[dataset.provider], storage_kind},
+        kinds={PROVIDER_KINDS[dataset.provider], storage.kind},
         tags=_tags(dataset),
-        metadata=table_metadata(dataset.table, schema) | _facts(dataset),
+        metadata=table_metadata(dataset.table, storage) | _facts(dataset),
         partitions_def=DAYS,
     )
     return spec.with_io_manager_key(IO_MANAGER_KEY)
 
 
-def table_metadata(table: Table, schema: str) -> dict[str, object]:
-    """Column schema, name and key of a table, as the UI understands them."""
-    return {
+def table_metadata(table: Table, storage: Storage) -> dict[str, object]:
+    """Column schema, name, place and key of a table, as the UI understands them."""
+    place = storage.place(table.name)
+    metadata: dict[str, object] = {
         "dagster/column_schema": column_schema(table),
-        "dagster/table_name": f"{schema}.{table.name}",
+        "dagster/table_name": place.name,
+        "table": place.text,
         "natural_key": ", ".join(table.natural_key),
     }
+    if place.link is not None:
+        metadata["console"] = dg.MetadataValue.url(place.link)
+    return metadata
 
 
 def column_schema(table: Table) -> dg.TableSchema:

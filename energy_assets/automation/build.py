@@ -6,6 +6,7 @@ Tests and tools build variants here instead of patching ``energy_assets.definiti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import dagster as dg
 
@@ -13,11 +14,12 @@ from energy_assets import catalogue
 from energy_assets.assets.derived import SOURCE, derived_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
-from energy_assets.assets.specs import IO_MANAGER_KEY
+from energy_assets.assets.specs import IO_MANAGER_KEY, Storage
 from energy_assets.automation import jobs, schedules, sensors
 from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
+from energy_assets.wiring import table_place
 
 
 def build_definitions(platform: Platform | None = None, datasets: Sequence[Dataset] | None = None) -> dg.Definitions:
@@ -35,9 +37,10 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
     platform = platform or Platform()
     shown = platform.settings()
     bmrs = [d for d in entries if d.provider == "bmrs"]
-    derived = derived_assets(shown.warehouse, shown.schema_name)
+    storage = Storage(shown.warehouse, partial(table_place, shown))
+    derived = derived_assets(storage)
     return dg.Definitions(
-        assets=[provider_assets("bmrs", bmrs, shown.warehouse, shown.schema_name), *derived],
+        assets=[provider_assets("bmrs", bmrs, storage), *derived],
         jobs=[
             jobs.bmrs_refresh(bmrs),
             jobs.bmrs_revisions(bmrs),

@@ -42,7 +42,7 @@ def status(
     covers it.
     """
     from energy_assets.tracking.status import STATUS_DAYS, evaluate
-    from energy_assets.wiring import open_warehouse, utc_now
+    from energy_assets.wiring import open_warehouse, utc_now, warehouse_place
 
     settings = console.prepare(ctx)
     datasets = console.chosen(selection)
@@ -50,12 +50,12 @@ def status(
     span = days or STATUS_DAYS
     reports = evaluate(datasets, open_warehouse(settings), now, span)
     if as_json:
-        console.write_json(status_json(reports, now, span, str(settings.duckdb_path)))
+        console.write_json(status_json(reports, now, span, warehouse_place(settings)))
         return
     out = console.stdout()
     show_status(out, reports, now)
     out.print()
-    for line in status_lines(reports, span, str(settings.duckdb_path)):
+    for line in status_lines(reports, span, warehouse_place(settings)):
         console.say(out, line)
     for line in what_to_do(reports, selection):
         console.say_command(out, line)

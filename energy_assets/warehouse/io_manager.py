@@ -17,6 +17,7 @@ import dagster as dg
 from energy_assets import calendar
 from energy_assets.catalogue.model import Table
 from energy_assets.errors import ContractError, EnergyAssetsError, WarehouseBusyError
+from energy_assets.warehouse.bigquery import cost
 from energy_assets.warehouse.reading import table_named, to_pandas
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class WarehouseIOManager(dg.IOManager):
         try:
             with self._open_warehouse() as warehouse:
                 receipt = write_derived(warehouse, table, obj, first, last, context.run_id)
+                used = warehouse.usage().get(table.name)
         except EnergyAssetsError as error:
             raise failure(error) from error
         counts = receipt.counts
@@ -84,6 +86,7 @@ class WarehouseIOManager(dg.IOManager):
                 "rows_updated": counts.updated,
                 "rows_unchanged": counts.unchanged,
                 "rows_withdrawn": counts.withdrawn,
+                **cost.numbers(used),
             }
         )
 

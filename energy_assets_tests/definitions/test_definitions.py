@@ -97,6 +97,8 @@ def test_every_asset_says_whose_it_is_what_it_holds_and_where(specs: dict[str, d
         assert {"cadence", "revisions"} <= spec.tags.keys(), name
         assert spec.partitions_def == DAYS, name
         assert spec.metadata["dagster/table_name"].startswith("uk_energy_insights."), name
+        assert spec.metadata["table"].endswith(f"energy.duckdb: {spec.metadata['dagster/table_name']}"), name
+        assert "console" not in spec.metadata, name
 
 
 def test_column_schemas_are_the_catalogues_with_meaning_and_unit(specs: dict[str, dg.AssetSpec]) -> None:
@@ -115,6 +117,25 @@ def test_the_bigquery_setting_shows_in_the_kinds(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "somewhere")
     kinds = {frozenset(s.kinds) for s in build_definitions().resolve_all_asset_specs()}
     assert kinds == {frozenset({"elexon", "bigquery"}), frozenset({"pandas", "bigquery"})}
+
+
+def test_on_bigquery_every_asset_names_its_table_and_links_to_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENERGY_ASSETS_WAREHOUSE", "bigquery")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "somewhere")
+    for spec in build_definitions().resolve_all_asset_specs():
+        table = "_".join(spec.key.path)
+        name = f"somewhere.uk_energy_insights.{table}"
+        assert spec.metadata["dagster/table_name"] == spec.metadata["table"] == name
+        link = spec.metadata["console"].value
+        assert link.startswith("https://console.cloud.google.com/bigquery?project=somewhere&")
+        assert link.endswith(table)
+
+
+def test_bigquery_without_a_project_is_told_when_the_location_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENERGY_ASSETS_WAREHOUSE", "bigquery")
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    with pytest.raises(SettingsError, match="set GOOGLE_CLOUD_PROJECT"):
+        build_definitions()
 
 
 def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:

@@ -10,6 +10,7 @@ import pytest
 from energy_assets.assets import reporting
 from energy_assets.catalogue import dataset
 from energy_assets.ingest.model import Counts, Outcome, OutcomeStatus
+from energy_assets.warehouse.interface import Usage
 
 FIRST = date(2024, 7, 15)
 SPAN = (FIRST, FIRST + timedelta(days=2))
@@ -64,6 +65,29 @@ def test_zeros_are_left_out_of_the_numbers() -> None:
     assert reporting.numbers(outcome("written", 3), 1) == {"rows_inserted": 3, "rows_updated": 0, "requests": 0}
     many = reporting.numbers(outcome("written", 3), 7)
     assert many["days_in_run"] == 7
+
+
+def test_what_a_tables_jobs_came_to_is_told_where_somebody_bills() -> None:
+    told = reporting.numbers(outcome("written", 3), 1, Usage(jobs=4, bytes_billed=20_971_520, slot_ms=2_340))
+    assert {n: told[n] for n in ("jobs", "bytes_billed", "slot_seconds")} == {
+        "jobs": 4,
+        "bytes_billed": 20_971_520,
+        "slot_seconds": 2.3,
+    }
+    assert "bytes_billed" not in reporting.numbers(outcome("written", 3), 1, Usage(jobs=1))
+    assert "jobs" not in reporting.numbers(outcome("unchanged"), 1, Usage(calls=3))
+
+
+def test_a_run_is_tagged_with_what_all_of_its_jobs_came_to() -> None:
+    usage = {"bmrs_mid": Usage(2, 1, 9, 10_485_760_000, 500), "": Usage(1, 0, 3, 0, 0)}
+    assert reporting.cost_tags(usage) == {
+        "energy_assets/jobs": "3",
+        "energy_assets/load_jobs": "1",
+        "energy_assets/api_calls": "12",
+        "energy_assets/bytes_billed": "10485760000",
+        "energy_assets/slot_seconds": "0.5",
+    }
+    assert reporting.cost_tags({}) == {}
 
 
 def failed(code: str, *failures: str) -> Outcome:

@@ -88,4 +88,14 @@ def test_a_tables_place_is_told_without_opening_anything(tmp_path):
     assert place.name == place.text == "mine.uk_energy_insights.bmrs_mid"
     assert place.link is not None
     assert place.link.startswith("https://console.cloud.google.com/bigquery?project=mine&")
+    assert wiring.warehouse_place(Settings(home=tmp_path)) == f"{tmp_path}/energy.duckdb"
+    assert wiring.warehouse_place(bigquery(tmp_path, google_cloud_project="mine")) == "mine.uk_energy_insights"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bigquery_is_opened_with_the_guards_that_are_set(tmp_path):
+    from energy_assets.warehouse.bigquery.store import BigQueryWarehouse
+
+    warehouse = wiring.open_warehouse(bigquery(tmp_path, google_cloud_project="mine"))
+    assert isinstance(warehouse, BigQueryWarehouse)
+    assert (warehouse.schema, dict(warehouse.usage())) == ("uk_energy_insights", {})
