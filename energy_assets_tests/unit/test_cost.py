@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from energy_assets.cli import app
+from energy_assets.errors import WarehouseError
 from energy_assets.warehouse.bigquery import cost
 from energy_assets.warehouse.bigquery.connection import emulated
 from energy_assets.warehouse.bigquery.cost import Line
@@ -101,6 +102,12 @@ def test_without_permission_for_everyones_jobs_our_own_are_read(google):
     costs = read(google)
     assert not costs.everyone
     assert cost.total(costs.lines).jobs == 6
+
+
+def test_without_permission_for_any_job_the_role_is_named(google):
+    google.rules[LIST] = DENIED
+    with pytest.raises(WarehouseError, match="may not list the jobs of project mine: grant roles/bigquery.resource"):
+        read(google)
 
 
 def test_tables_stand_dearest_first_and_days_in_order(google):

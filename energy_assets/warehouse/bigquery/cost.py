@@ -89,7 +89,15 @@ def read_costs(jobs: Jobs, from_day: date, to_day: date) -> Costs:
     except WarehouseError as error:
         if not isinstance(error.__cause__, api.Forbidden):
             raise
-    return Costs(_listed(jobs, from_day, to_day, everyone=False), everyone=False)
+    try:
+        return Costs(_listed(jobs, from_day, to_day, everyone=False), everyone=False)
+    except WarehouseError as error:
+        if not isinstance(error.__cause__, api.Forbidden):
+            raise
+        raise WarehouseError(
+            f"The credentials may not list the jobs of project {jobs.connection.project}: grant "
+            "roles/bigquery.resourceViewer on it."
+        ) from error.__cause__
 
 
 def _listed(jobs: Jobs, from_day: date, to_day: date, *, everyone: bool) -> list[Line]:
