@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+import sqlglot
 
 from energy_assets.catalogue import datasets
 from energy_assets.catalogue.model import OrderBy, Table
@@ -50,7 +51,7 @@ def of(table: Table, dialect: Dialect = DUCKDB) -> TableSql:
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
 def test_every_statement_on_stored_rows_has_constant_bounds_on_the_day(table: Table):
     sql = of(table)
-    bound = f"_partition_day BETWEEN DATE '{DAY}' AND DATE '{DAY}'"
+    bound = f"\"_partition_day\" BETWEEN DATE '{DAY}' AND DATE '{DAY}'"
     for name, text in merge_statements(sql):
         reads = text.count(f"FROM {sql.target}") + text.count(f"FROM {sql.history}")
         assert text.count(bound) >= reads, name
@@ -59,7 +60,6 @@ def test_every_statement_on_stored_rows_has_constant_bounds_on_the_day(table: Ta
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
 def test_every_statement_reads_as_googlesql(table: Table):
-    sqlglot = pytest.importorskip("sqlglot")
     sql = of(table, BIGQUERY)
     bodies = [sql.latest_body(), sql.ingested_as_of_body("moment")]
     if table.publish_column:
@@ -73,7 +73,6 @@ def test_every_statement_reads_as_googlesql(table: Table):
 
 
 def test_service_tables_and_coverage_read_as_googlesql():
-    sqlglot = pytest.importorskip("sqlglot")
     texts = [text for step in service.MIGRATIONS for text in step.statements(BIGQUERY, "uk")]
     texts.append(service.believed_receipts(BIGQUERY, "uk", "asked", "spoiled", NOW, NOW, NOW))
 
@@ -84,10 +83,10 @@ def test_service_tables_and_coverage_read_as_googlesql():
 def test_contiguous_days_are_a_range_and_sparse_days_are_listed():
     days = tuple(DAY + timedelta(days=step) for step in range(3))
 
-    assert Bounds(days).predicate(DUCKDB, "T") == "T._partition_day BETWEEN DATE '2026-07-15' AND DATE '2026-07-17'"
+    assert Bounds(days).predicate(DUCKDB, "T") == "T.\"_partition_day\" BETWEEN DATE '2026-07-15' AND DATE '2026-07-17'"
     assert Bounds((DAY, DAY + timedelta(days=9))).predicate(DUCKDB, "T") == (
-        "T._partition_day BETWEEN DATE '2026-07-15' AND DATE '2026-07-24' "
-        "AND T._partition_day IN (DATE '2026-07-15', DATE '2026-07-24')"
+        "T.\"_partition_day\" BETWEEN DATE '2026-07-15' AND DATE '2026-07-24' "
+        "AND T.\"_partition_day\" IN (DATE '2026-07-15', DATE '2026-07-24')"
     )
 
 
