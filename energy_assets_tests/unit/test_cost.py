@@ -106,7 +106,7 @@ def test_without_permission_for_everyones_jobs_our_own_are_read(google):
 
 def test_without_permission_for_any_job_the_role_is_named(google):
     google.rules[LIST] = DENIED
-    with pytest.raises(WarehouseError, match="may not list the jobs of project mine: grant roles/bigquery.resource"):
+    with pytest.raises(WarehouseError, match=r"may not list the jobs of project mine: grant roles/bigquery.resource"):
         read(google)
 
 
