@@ -8,7 +8,7 @@ BigQuery read alike. Each statement that meets a stored table carries constant b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Literal
@@ -465,9 +465,11 @@ class TableSql:
 
     def drop_gone(self, gone: str, bounds: Bounds) -> str:
         """Delete the members that are gone."""
+        # Stored rows on both sides, which may lack what every staged row has.
+        same = replace(self, solid=frozenset()).same_row("G", "T")
         return (
             f"DELETE FROM {self.target} T WHERE {bounds.predicate(self.dialect, 'T')} "
-            f"AND EXISTS (SELECT 1 FROM {gone} G WHERE G._hash_key = T._hash_key AND {self.same_row('G', 'T')})"
+            f"AND EXISTS (SELECT 1 FROM {gone} G WHERE G._hash_key = T._hash_key AND {same})"
         )
 
     def day_counts(self, bounds: Bounds) -> str:

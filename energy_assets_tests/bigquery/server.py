@@ -54,7 +54,7 @@ USED_NAMES: Mapping[str, Sequence[str]] = {
     "local_bigquery.errors": ("DUCKDB_ERRORS", "BigQueryError"),
     "local_bigquery.grpc.read": ("_query",),
     "local_bigquery.grpc.server": ("start",),
-    "local_bigquery.jobs.merge": ("run",),
+    "local_bigquery.jobs.merge": ("_sql", "run"),
     "local_bigquery.jobs.query": ("_declared_schema", "_run"),
     "local_bigquery.jobs.runner": ("submit",),
     "local_bigquery.models": ("Table", "TableFieldSchema"),
@@ -221,6 +221,21 @@ def merge_within_transactions() -> None:
     merge.run = joining
 
 
+def let_merges_set_null() -> None:
+    """Keep ``SET column = NULL`` of a MERGE what it is: by itself, the translator takes it for a comparison."""
+    from local_bigquery.jobs import merge
+    from sqlglot import exp
+
+    sql = merge._sql
+
+    def told(node: Any) -> str:
+        if isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update):
+            return f"{sql(node.this)} = {sql(node.expression)}"
+        return str(sql(node))
+
+    merge._sql = told
+
+
 def refuse_what_bigquery_refuses() -> None:
     """Refuse reserved column names, labels that are none, and permanent tables made inside a transaction.
 
@@ -351,6 +366,7 @@ PATCHES: Sequence[Callable[[], None]] = (
     give_each_job_id_once,
     change_tables_one_at_a_time,
     merge_within_transactions,
+    let_merges_set_null,
     count_rows_as_they_are,
     read_what_was_there_at_the_start,
     tell_conflicts_as_bigquery_does,
