@@ -71,7 +71,7 @@ def provider_assets(provider: str, datasets: Sequence[Dataset], storage: Storage
             outcomes, usage = _refreshed(context, config, platform, chosen, first, last)
         context.log.info(reporting.summary(outcomes))
         if tags := reporting.cost_tags(usage):
-            context.instance.add_run_tags(context.run_id, tags)
+            context.instance.add_run_tags(context.run.run_id, tags)
         yield from _reports(context, config, chosen, possible, outcomes, usage)
         message = reporting.failure_message(outcomes)
         if message is not None:
