@@ -225,9 +225,11 @@ def test_bodies_are_found_again_by_their_digest(warehouse: Warehouse):
     warehouse.write(batch(PRICES, [price(9)], window(hours=(3, 4)), body_sha256="bb"))
 
     other = window(hours=(3, 4))
-    assert dict(warehouse.windows_with_bodies(PRICES, ["aa", "bb", "cc"])) == {"aa": [asked], "bb": [other]}
-    assert dict(warehouse.windows_with_bodies(ACTIONS, ["aa"])) == {}
-    assert dict(warehouse.windows_with_bodies(PRICES, [])) == {}
+    day = (window().from_utc, window().to_utc)
+    assert dict(warehouse.windows_with_bodies(PRICES, ["aa", "bb", "cc"], day)) == {"aa": [asked], "bb": [other]}
+    assert dict(warehouse.windows_with_bodies(PRICES, ["aa", "bb"], (other.from_utc, other.to_utc))) == {"bb": [other]}
+    assert dict(warehouse.windows_with_bodies(ACTIONS, ["aa"], day)) == {}
+    assert dict(warehouse.windows_with_bodies(PRICES, [], day)) == {}
 
 
 def test_receipts_keep_what_the_request_was(store: Store, warehouse: Warehouse):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import random
 import threading
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +47,9 @@ LAYOUT = "layout"
 
 KEY = "natural_key"
 """Label with a digest of the natural key by which the table is merged."""
+
+LOOK_AGAIN_SECONDS = 2.0
+"""Longest pause before looking again, drawn anew each time: about as long as the views take to make."""
 
 CHANGES_MOST = 8
 """Attempts to change a table's description while others change it too."""
@@ -94,6 +99,7 @@ class Layouts:
                     return self._prepare(table, extra)
                 except (api.Conflict, api.PreconditionFailed, api.NotFound) as error:
                     log.info("%s changed while it was prepared (%s); looking again", table.name, error.message)
+                    time.sleep(random.uniform(0, LOOK_AGAIN_SECONDS))  # noqa: S311
         raise WarehouseError(f"{self._named(table)} keeps being changed by others: refresh again in a minute.")
 
     def find(self, name: str) -> bigquery.Table | None:
@@ -186,12 +192,15 @@ class Layouts:
         key = _digest(key_text(table))
         if held.labels.get(KEY, key) != key:
             self._check_key(table, stored_columns(held))
+        before = _described(held)
         held.schema = _redescribed(held.schema, table, missing)
         held.description = table.description
         held.labels = {**held.labels, "owner": OWNER, "dataset": physical_label(table.dataset)}
         held.labels.setdefault(ID, uuid.uuid4().hex)
         held.require_partition_filter = self._filter
-        held = self._update(held, ["schema", "description", "labels", "require_partition_filter"])
+        # A change that changes nothing would still undo the turn of another process at the same work.
+        if _described(held) != before:
+            held = self._update(held, ["schema", "description", "labels", "require_partition_filter"])
         self._keep_history(table, held)
         self._define(table, held, bodies, digest)
         for name in missing:
@@ -357,6 +366,12 @@ class Layouts:
 def stored_columns(held: bigquery.Table) -> dict[str, FieldType]:
     """Columns by logical name with their stored types; a type that we never store counts as text."""
     return {logical(f.name): KINDS.get(f.field_type, "text") for f in held.schema}
+
+
+def _described(held: bigquery.Table) -> tuple[object, ...]:
+    """What is kept of a table besides its rows, for comparison."""
+    columns = [(f.name, f.description) for f in held.schema]
+    return columns, held.description, dict(held.labels), bool(held.require_partition_filter)
 
 
 def physical_label(code: str) -> str:
