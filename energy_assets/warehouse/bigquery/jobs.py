@@ -188,13 +188,25 @@ class Jobs:
 
     # Jobs.
 
-    def query(
-        self, text: str, *, what: str, job_id: str = "", table: str = "", purpose: str = "read"
-    ) -> bigquery.table.RowIterator:
+    def query(self, text: str, *, what: str, table: str = "", purpose: str = "read") -> list[Any]:
+        """Run a statement or script to its end and give its rows; see ``take``."""
+        return self.take(text, list, what=what, table=table, purpose=purpose)
+
+    def take(
+        self,
+        text: str,
+        fetch: Callable[[bigquery.table.RowIterator], T],
+        *,
+        what: str,
+        job_id: str = "",
+        table: str = "",
+        purpose: str = "read",
+    ) -> T:
         """Run a statement or script to its end; attempts after transient failures have ids of their own.
 
         Args:
             text: GoogleSQL.
+            fetch: Takes the rows, anew when the line fails meanwhile.
             what: What it does, for messages.
             job_id: Start of the job's id; by default a random one.
             table: The table that it is about, for labels and costs.
@@ -207,10 +219,8 @@ class Jobs:
         base = job_id or new_job_id(purpose, table)
         for attempt, wait in enumerate(self._waits()):
             try:
-                rows: bigquery.table.RowIterator = self._finish(
-                    self._begin(text, f"{base}-{attempt}", what, table, purpose), what, table
-                )
-                return rows
+                job = self._begin(text, f"{base}-{attempt}", what, table, purpose)
+                return self._finish(job, what, table, fetch)
             except JobFailedError as error:
                 if wait is None or not error.transient:
                     raise
@@ -218,7 +228,7 @@ class Jobs:
                 time.sleep(wait)
         raise AssertionError("the last wait is None")
 
-    def once(self, text: str, *, what: str, job_id: str, table: str, purpose: str) -> bigquery.table.RowIterator:
+    def once(self, text: str, *, what: str, job_id: str, table: str, purpose: str) -> None:
         """Run a script whose id only one writer can have.
 
         Raises:
@@ -226,9 +236,7 @@ class Jobs:
             JobFailedError: It failed; nothing of its transaction stays.
             WarehouseError: The service refuses, or does not answer.
         """
-        job = self._begin(text, job_id, what, table, purpose)
-        rows: bigquery.table.RowIterator = self._finish(job, what, table)
-        return rows
+        self._finish(self._begin(text, job_id, what, table, purpose), what, table, _nothing)
 
     def wait(self, job: Any) -> str | None:  # noqa: ANN401 - any kind of job
         """Wait for another writer's job; gives its error, ``None`` when it succeeded."""
@@ -288,7 +296,7 @@ class Jobs:
             name = f"{job_id}-{attempt}"
             self._count_load()
             try:
-                self._finish(self._existing_or(name, what, partial(start, name=name)), what, about)
+                self._finish(self._existing_or(name, what, partial(start, name=name)), what, about, _nothing)
                 return
             except JobFailedError as error:
                 if wait is None or not error.transient:
@@ -334,16 +342,15 @@ class Jobs:
     def _get(self, client: bigquery.Client, job_id: str) -> Any:  # noqa: ANN401 - any kind of job
         return client.get_job(job_id, location=self._connection.location, retry=NO_RETRY, timeout=CALL_SECONDS)
 
-    def _finish(self, job: Any, what: str, table: str) -> Any:  # noqa: ANN401 - rows of a query, else the job
+    def _finish(self, job: Any, what: str, table: str, fetch: Callable[[Any], T]) -> T:  # noqa: ANN401
         with self._told(job, what):
-            arguments: dict[str, Any] = {"retry": None, "timeout": JOB_SECONDS}
+            arguments: dict[str, Any] = {"retry": NO_RETRY, "timeout": JOB_SECONDS}
             if job.job_type == "query":
                 arguments["job_retry"] = None
             try:
-                done = self.call(what, lambda _: _result(job, arguments), table)
+                return self.call(what, lambda _: fetch(_result(job, arguments)), table)
             finally:
                 self._count_job(table, job)
-        return done
 
     @contextmanager
     def _told(self, job: Any, what: str) -> Iterator[None]:  # noqa: ANN401 - any kind of job
@@ -372,6 +379,10 @@ def _result(job: Any, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - ro
         if isinstance(error, api.GoogleAPICallError) and job.error_result:
             raise _JobError(error) from error
         raise
+
+
+def _nothing(_: object) -> None:
+    """Takes no rows."""
 
 
 def labels(table: str, purpose: str) -> dict[str, str]:
