@@ -20,7 +20,6 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +39,7 @@ USED_NAMES: Mapping[str, Sequence[str]] = {
     "local_bigquery": ("app",),
     "local_bigquery.catalog.metadata": ("save",),
     "local_bigquery.catalog.names": ("fields", "reference"),
-    "local_bigquery.catalog.tables": ("create", "fields", "layout", "load", "name", "update"),
+    "local_bigquery.catalog.tables": ("create", "RESULTS", "fields", "layout", "load", "name", "update", "write"),
     "local_bigquery.engine.database": (
         "EMULATOR_SCHEMA",
         "_attach",
@@ -64,8 +63,8 @@ USED_NAMES: Mapping[str, Sequence[str]] = {
 }
 """Names of the package that are used or replaced here, by module."""
 
-SNAPSHOTS_MOST = 200
-"""Read sessions whose rows are kept: more than are ever read at once."""
+SNAPSHOTS_MOST = RESULTS_MOST = 100
+"""Read sessions and results of queries that are kept: more than are ever read at once."""
 
 OWN_DATABASES = ("emulator", "bq", "memory")
 """Databases of the server that are no projects."""
@@ -286,7 +285,9 @@ def refuse_what_bigquery_refuses() -> None:
 
     def checked_run(cursor: Any, tree: Any, context: Any, *arguments: Any) -> Any:
         ddl = isinstance(tree, exp.Create | exp.Alter | exp.Drop)
-        if isinstance(tree, exp.Create) and tree.args.get("kind") in ("TABLE", "VIEW"):
+        made = isinstance(tree, exp.Create) and tree.args.get("kind") in ("TABLE", "VIEW")
+        # Finding out what a query's columns are called takes long, and no stored column has such a name.
+        if made and any(i.name.casefold().startswith(RESERVED) for i in tree.find_all(exp.Identifier)):
             position = context.position
             declared = query._declared_schema(cursor, tree, context)
             context.position = position
@@ -336,21 +337,53 @@ def read_what_was_there_at_the_start() -> None:
     from local_bigquery.grpc import read
 
     query = read._query
-    kept: deque[str] = deque()
-    lock = threading.Lock()
+    keep = _keeping(SNAPSHOTS_MOST)
 
     def snapshot(path: str, options: Any, data_format: Any) -> tuple[str, Any]:
         text, fields = query(path, options, data_format)
         name = database.quote("emulator", "_results", f"read:{uuid.uuid4().hex}")
         database.execute(f"CREATE TABLE {name} AS {text}")
-        with lock:
-            kept.append(name)
-            gone = kept.popleft() if len(kept) > SNAPSHOTS_MOST else ""
-        if gone:
-            database.execute(f"DROP TABLE {gone}")
+        keep(name)
         return f"SELECT * FROM {name}", fields
 
     read._query = snapshot
+
+
+def forget_old_results() -> None:
+    """Drop the results of queries that were run long ago.
+
+    The package keeps all of them, and looks through its list of tables several times for each statement.
+    """
+    from local_bigquery.catalog import tables
+
+    write = tables.write
+    keep = _keeping(RESULTS_MOST)
+
+    def kept(cursor: Any, query: str, params: Any, reference: tuple[str, str, str], *rest: Any, **named: Any) -> bool:
+        found = write(cursor, query, params, reference, *rest, **named)
+        if reference[1] == tables.RESULTS:
+            keep(tables.name(*reference))
+        return bool(found)
+
+    tables.write = kept
+
+
+def _keeping(most: int) -> Callable[[str], None]:
+    """A function that is told of tables as they are made, and drops those that came before the last so many."""
+    from local_bigquery.engine import database
+
+    kept: dict[str, None] = {}
+    lock = threading.Lock()
+
+    def keep(name: str) -> None:
+        with lock:
+            kept[name] = None
+            gone = next(iter(kept)) if len(kept) > most else ""
+            kept.pop(gone, None)
+        if gone:
+            database.execute(f"DROP TABLE IF EXISTS {gone}")
+
+    return keep
 
 
 def tell_conflicts_as_bigquery_does() -> None:
@@ -369,6 +402,7 @@ PATCHES: Sequence[Callable[[], None]] = (
     let_merges_set_null,
     count_rows_as_they_are,
     read_what_was_there_at_the_start,
+    forget_old_results,
     tell_conflicts_as_bigquery_does,
 )
 
