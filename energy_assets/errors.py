@@ -12,6 +12,7 @@
 ├── ``ContractError``       an answer came, and is not what was asked for
 └── ``WarehouseError``      the store refused, is busy, full or foreign
     ├── ``WarehouseBusyError``
+    ├── ``MovedError``          somebody else changed what was about to be replaced
     └── ``UnknownAsOfError``    nothing was held yet at the moment asked about
 """
 
@@ -82,6 +83,10 @@ class WarehouseError(EnergyAssetsError):
 
 class WarehouseBusyError(WarehouseError):
     """Another process held the store for longer than we wait."""
+
+
+class MovedError(WarehouseError):
+    """Somebody else changed what was about to be replaced; nothing was replaced."""
 
 
 class UnknownAsOfError(WarehouseError):

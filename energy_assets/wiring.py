@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from energy_assets.errors import SettingsError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from energy_assets.ingest.refresh import Engine
     from energy_assets.settings import Settings
     from energy_assets.warehouse.bigquery.connection import Connection
+    from energy_assets.warehouse.copying import CopyableWarehouse
     from energy_assets.warehouse.interface import Warehouse
 
 GOOGLE_LIBRARIES = ("google.cloud.bigquery", "google.cloud.bigquery_storage_v1")
@@ -64,6 +65,16 @@ def open_warehouse(settings: Settings) -> Warehouse:
     from energy_assets.warehouse.duckdb import DuckDBWarehouse
 
     return DuckDBWarehouse(settings.duckdb_path, settings.schema_name)
+
+
+def open_copyable(settings: Settings, warehouse: Literal["duckdb", "bigquery"]) -> CopyableWarehouse:
+    """One of the warehouses that the settings describe, whichever of them is in use, for copying it.
+
+    Raises:
+        SettingsError: As for ``open_warehouse``.
+    """
+    # Every warehouse of ours can be copied; the others that the interface allows are made by tests.
+    return cast("CopyableWarehouse", open_warehouse(settings.model_copy(update={"warehouse": warehouse})))
 
 
 def open_connection(settings: Settings) -> Connection:

@@ -74,6 +74,15 @@ def hash_rows(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
     return arrow.from_numpy(RowWords(rows).hashes(columns), pa.int64())
 
 
+def content_digest(rows: pa.Table, columns: Sequence[str]) -> int:
+    """64 bits that say which rows there are, each as often as it occurs, in whatever order.
+
+    Digests of parts add up, modulo 2^64, to that of the whole. Each row is mixed once more before it is added, so that
+    a value cannot change its row unseen.
+    """
+    return int(_mixed(RowWords(rows).hashes(columns)).sum(dtype=np.uint64))
+
+
 def _named(name: str, words: Words, nulls: Nulls | None) -> Words:
     """A column's part of the hash."""
     mixed = _mixed(words ^ _text_word(name))

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ from energy_assets.catalogue.model import Table
 from energy_assets.errors import WarehouseError
 from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import locking, readings, service
+from energy_assets.warehouse.duckdb_parts import DuckDBParts
 from energy_assets.warehouse.interface import DatasetStatus, Location, ReadView, Usage
 from energy_assets.warehouse.merge import Known, Merge, append, append_quarantine, look, one
 from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql
@@ -55,6 +57,14 @@ _Newest = tuple[datetime | None, str | None, datetime | None, str]
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The file opened for one operation, as ``DuckDBParts`` asks for it."""
+
+    reading: Callable[[str], AbstractContextManager[tuple[duckdb.DuckDBPyConnection, Known] | None]]
+    writing: Callable[[str], AbstractContextManager[tuple[duckdb.DuckDBPyConnection, Known]]]
 
 
 class DuckDBWarehouse:
@@ -575,6 +585,12 @@ class DuckDBWarehouse:
             f"SELECT dataset, count(*) FROM {self._name(service.QUARANTINE)} GROUP BY dataset"
         ).fetchall()
         return dict(rows)
+
+    # Copying.
+
+    def parts(self) -> DuckDBParts:
+        """The relations of the schema as they are stored."""
+        return DuckDBParts(str(self._path), self._schema, _Opened(self._reading, self._writing), self._clock)
 
     # Care of the file.
 

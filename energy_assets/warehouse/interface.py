@@ -6,7 +6,7 @@ table hold these rows; move what they displace into history; record these receip
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import pyarrow as pa
 
-from energy_assets.catalogue.model import Table
+from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
 
 ReadView = Literal["rows", "latest", "history"]
@@ -185,4 +185,115 @@ class Warehouse(Protocol):
 
     def close(self) -> None:
         """Release everything; a later call opens again."""
+        ...
+
+
+# What follows serves copying one store into another.
+
+Origin = Literal["provider", "sandbox"]
+
+Relation = Literal["rows", "history", "quarantine", "days", "receipts"]
+"""What a store keeps of one table, in the order in which it is copied: receipts vouch for everything before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one relation of a table holds on some days.
+
+    Attributes:
+        table: The table's description.
+        relation: Which of its relations.
+        from_day: First day: of rows, history and rows per day the settlement day, of receipts and quarantine the UTC
+            day on which the window begins.
+        to_day: Last day, inclusive.
+        until: Leave out receipts, quarantine and rows per day recorded later.
+    """
+
+    table: Table
+    relation: Relation
+    from_day: date
+    to_day: date
+    until: datetime | None = None
+
+    def __str__(self) -> str:
+        days = f"{self.from_day}" if self.from_day == self.to_day else f"{self.from_day} to {self.to_day}"
+        return f"{self.table.name} ({self.relation}, {days})"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """A table as it is stored.
+
+    Attributes:
+        table_id: Its identity.
+        columns: Stored columns with their types, uncatalogued ones included.
+    """
+
+    table_id: str
+    columns: Mapping[str, FieldType]
+
+
+class Parts(Protocol):
+    """A store's relations as they are stored, to be read and replaced in parts."""
+
+    place: str
+    """Where the store is, for people."""
+
+    def origin(self) -> Origin | None:
+        """Where the store's rows come from; ``None`` where nothing was ever written."""
+        ...
+
+    def names(self) -> set[str]:
+        """Tables of which anything is held: rows, or receipts of requests that brought none."""
+        ...
+
+    def held(self, table: Table) -> StoredTable | None:
+        """The table as it is stored; ``None`` where there is none of ours."""
+        ...
+
+    def prepare(self, table: Table, columns: Mapping[str, FieldType]) -> StoredTable:
+        """Make the table, or give it the columns that it lacks.
+
+        Raises:
+            WarehouseError: A foreign table has the name, or a column cannot have its.
+        """
+        ...
+
+    def newest_receipt(self, table: Table) -> datetime | None:
+        """When the table's newest receipt was recorded."""
+        ...
+
+    def generation(self, table: Table) -> int:
+        """A number that changes with every commit of another that changes the table."""
+        ...
+
+    def days(self, part: Part) -> Mapping[date, int]:
+        """Rows of each day of a part, days without any left out."""
+        ...
+
+    def batches(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows of a part, unordered, a batch at a time; lists as text (see ``energy_assets.warehouse.parts``)."""
+        ...
+
+    def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> None:
+        """Put rows in the place of a part's, in one commit that happens or does not.
+
+        Args:
+            part: What is replaced.
+            batches: What is to be there, in the shape that ``batches`` gives.
+            before: Rows that the part has now.
+            generation: The table's generation now.
+
+        Raises:
+            MovedError: Somebody else has changed the table meanwhile; nothing was replaced.
+            WarehouseError: The store refused; nothing was replaced.
+        """
+        ...
+
+
+class Transferable(Protocol):
+    """A store that can be copied into another, and another into it."""
+
+    def parts(self) -> Parts:
+        """The store's relations as they are stored."""
         ...

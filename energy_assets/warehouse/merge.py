@@ -50,7 +50,7 @@ APPENDED = "_appended"
 ROWS_PER_STATEMENT = 16
 """Rows of a service table that go in with one statement: four times as fast as one by one; more gain nothing."""
 
-_STORED_TYPES: Mapping[str, FieldType] = {
+STORED_TYPES: Mapping[str, FieldType] = {
     "VARCHAR": "text",
     "BIGINT": "integer",
     "DOUBLE": "number",
@@ -58,6 +58,7 @@ _STORED_TYPES: Mapping[str, FieldType] = {
     "DATE": "date",
     "TIMESTAMP": "instant",
 }
+"""Stored type of each column type that DuckDB names."""
 
 
 @dataclass
@@ -137,7 +138,7 @@ class TableLayout:
         elif name not in self._known.ids:
             self._adopt(stored)
         self._check_types(stored)
-        names = extra_names(self._table, batch.extra, {n: _STORED_TYPES.get(t, "text") for n, t in stored.items()})
+        names = extra_names(self._table, batch.extra, {n: STORED_TYPES.get(t, "text") for n, t in stored.items()})
         self._add(stored, [*self._table.columns, *((names[f.name], f.type) for f in batch.extra)])
         self._keep_history(stored)
         sql = TableSql(DUCKDB, self._schema, self._table, tuple(stored))

@@ -77,6 +77,7 @@ class World:
         clock: The present.
         patience: How long the client tries.
         lock_wait: Longest wait for another process that holds the warehouse, in seconds.
+        schema: Schema of the tables, where it is not the usual one.
         label: ``_source_api`` in place of the one that the address implies.
     """
 
@@ -88,11 +89,15 @@ class World:
         self.patience = QUICK
         self.lock_wait = LOCK_WAIT_SECONDS
         self.label: str | None = None
+        self.schema = ""
 
     @property
     def settings(self) -> Settings:
         """Settings as variables would give them."""
-        return load_settings({"ENERGY_ASSETS_HOME": str(self.home), "ENERGY_ASSETS_ELEXON_URL": self.url}, None)
+        variables = {"ENERGY_ASSETS_HOME": str(self.home), "ENERGY_ASSETS_ELEXON_URL": self.url}
+        if self.schema:
+            variables["ENERGY_ASSETS_SCHEMA"] = self.schema
+        return load_settings(variables, None)
 
     @property
     def source(self) -> Synthetic:

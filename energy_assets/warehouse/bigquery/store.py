@@ -31,11 +31,12 @@ from energy_assets.warehouse.bigquery.dialect import BIGQUERY, logical, physical
 from energy_assets.warehouse.bigquery.gathering import Gathering
 from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, PATIENCE, Jobs
 from energy_assets.warehouse.bigquery.layout import ID, Layouts, stored_columns
+from energy_assets.warehouse.bigquery.parts import BigQueryParts
 from energy_assets.warehouse.bigquery.preflight import preflight
 from energy_assets.warehouse.bigquery.stager import Rows, Stager
 from energy_assets.warehouse.interface import DatasetStatus, Location, ReadView, Usage
 from energy_assets.warehouse.sql import HISTORY_COLUMNS, TableSql, history_name
-from energy_assets.warehouse.staging import ARROW_TYPES, stage
+from energy_assets.warehouse.staging import ARROW_TYPES, complete, stage
 
 log = logging.getLogger(__name__)
 
@@ -249,8 +250,9 @@ class BigQueryWarehouse:
         for own, stored in staged.renamed.items():
             log.warning("%s: the new column %s is stored as %s.", batch.table.name, own, stored)
         if not staged.rows.num_rows:
-            self.record(batch.receipts, quarantine)
-            return WriteResult(batch.receipts, {})
+            receipts = complete(batch.receipts, staged, {}, self._clock())
+            self.record(receipts, quarantine)
+            return WriteResult(receipts, {})
         commit = Commit(
             self._jobs,
             self._stager,
@@ -602,11 +604,11 @@ class BigQueryWarehouse:
         return self._jobs.call(what, read, held.table_id)
 
     def _queried(self, query: str, what: str, table: str) -> pa.Table:
-        rows = self._jobs.query(query, what=what, table=table)
-        return self._jobs.call(
-            what,
-            lambda _: rows.to_arrow(bqstorage_client=self._connection.reader, create_bqstorage_client=False),
-            table,
+        return self._jobs.take(
+            query,
+            lambda rows: rows.to_arrow(bqstorage_client=self._connection.reader, create_bqstorage_client=False),
+            what=what,
+            table=table,
         )
 
     # Status.

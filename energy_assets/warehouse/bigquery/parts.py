@@ -1,0 +1,270 @@
+"""The BigQuery warehouse's relations in parts, for copying.
+
+Rows are read through the Storage Read API and replaced by one transaction, whose job id is that of the table's next
+commit: a refresh that writes the same table either comes before it, and the transaction is not run, or after it. The
+statements are in ``energy_assets.warehouse.parts``; when to replace what is decided in ``copying``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+import pyarrow as pa
+from google.api_core import exceptions as api
+from google.cloud import bigquery
+
+from energy_assets.catalogue.model import FieldType, Table
+from energy_assets.errors import MovedError, WarehouseError
+from energy_assets.warehouse import service
+from energy_assets.warehouse.bigquery.commit import FAILED_TURNS_MOST, MOVED, insert_records
+from energy_assets.warehouse.bigquery.dialect import BIGQUERY, logical, physical
+from energy_assets.warehouse.bigquery.jobs import (
+    CALL_SECONDS,
+    NO_RETRY,
+    JobFailedError,
+    Jobs,
+    OutrunError,
+    safe_job_id,
+    told,
+)
+from energy_assets.warehouse.bigquery.layout import ID, Layouts, stored_columns
+from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager
+from energy_assets.warehouse.interface import Origin, Part, StoredTable
+from energy_assets.warehouse.parts import (
+    FENCED,
+    SEPARATOR,
+    PartSql,
+    check_names,
+    joined,
+    travelling,
+    travelling_kind,
+    uncatalogued,
+)
+from energy_assets.warehouse.sql import StoredType
+
+RUN = "copy"
+"""What the record of a commit names in the place of a run."""
+
+STREAMS = 1
+"""Streams in which a part is read: it is taken batch by batch, and several at once would only wait in memory."""
+
+
+class BigQueryParts:
+    """The parts of one dataset.
+
+    Args:
+        jobs: Runs jobs and calls.
+        layouts: Makes tables.
+        stager: Stages rows.
+        ready: Says whether the service tables are there, and brings them up to date.
+        clock: Says what time it is, aware.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        layouts: Layouts,
+        stager: Stager,
+        ready: Callable[[], bool],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._jobs = jobs
+        self._layouts = layouts
+        self._stager = stager
+        self._ready = ready
+        self._clock = clock
+        self._schema = jobs.connection.dataset
+        self._held: dict[str, StoredTable] = {}
+        self.place = f"{jobs.connection.project}.{self._schema}"
+
+    def origin(self) -> Origin | None:
+        """Where the store's rows come from; ``None`` where nothing was ever written."""
+        if not self._ready():
+            return None
+        held = [kind for (kind,) in self._ask(f"SELECT kind FROM {self._name(service.ORIGIN)}", "Reading the origin")]
+        return cast("Origin", held[0]) if held else None
+
+    def names(self) -> set[str]:
+        """Tables of which anything is held."""
+        if not self._ready():
+            return set()
+        query = f"SELECT DISTINCT table_name FROM {self._name(service.RECEIPTS)}"
+        return {*self._layouts.identities(), *(name for (name,) in self._ask(query, "Listing the tables"))}
+
+    def held(self, table: Table) -> StoredTable | None:
+        """The table as it is stored; ``None`` where there is none of ours."""
+        if table.name not in self._held:
+            found = self._layouts.find(table.name)
+            if found is None or ID not in found.labels:
+                return None
+            self._held[table.name] = StoredTable(found.labels[ID], stored_columns(found))
+        return self._held[table.name]
+
+    def prepare(self, table: Table, columns: Mapping[str, FieldType]) -> StoredTable:
+        """Make the table, or give it the columns that it lacks."""
+        prepared = self._layouts.prepare(table, uncatalogued(table, columns))
+        check_names(table, prepared.names)
+        self._held[table.name] = StoredTable(prepared.table_id, prepared.stored)
+        return self._held[table.name]
+
+    def newest_receipt(self, table: Table) -> datetime | None:
+        """When the table's newest receipt was recorded."""
+        if not self._ready():
+            return None
+        receipts, name = self._name(service.RECEIPTS), BIGQUERY.text(table.name)
+        (newest,) = self._one(f"SELECT max(recorded_utc) FROM {receipts} WHERE table_name = {name}", table)
+        return cast("datetime | None", newest)
+
+    def generation(self, table: Table) -> int:
+        """Commits that have changed the table so far."""
+        held = self.held(table) if self._ready() else None
+        if held is None:
+            return 0
+        (newest,) = self._one(self._newest_commit(table, held.table_id), table)
+        return int(newest)
+
+    def days(self, part: Part) -> Mapping[date, int]:
+        """Rows of each day of a part."""
+        sql = self._sql(part)
+        if sql is None:
+            return {}
+        rows = self._ask(sql.counts(), f"Counting {part}", part.table.name)
+        return dict(tuple(row) for row in rows)
+
+    def batches(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows of a part, through the Storage Read API, which goes on by itself where a connection breaks."""
+        sql = self._sql(part)
+        if sql is None:
+            return
+        what, kinds = f"Reading {part}", sql.kinds
+        opened = self._jobs.call(what, lambda _: self._session(sql, list(columns or kinds)), sql.name)
+        try:
+            for batch in joined(self._pages(opened)):
+                yield travelling(batch.rename_columns([logical(name) for name in batch.column_names]), kinds)
+        except api.GoogleAPIError as error:
+            raise WarehouseError(f"{what} failed: {told(error)}.") from error
+
+    def _session(self, sql: PartSql, columns: Sequence[str]) -> Any:  # noqa: ANN401 - a read session
+        from google.cloud.bigquery_storage_v1 import types
+
+        connection = self._jobs.connection
+        wanted = types.ReadSession(
+            table=f"projects/{connection.project}/datasets/{self._schema}/tables/{sql.name}",
+            data_format=types.DataFormat.ARROW,
+            read_options=types.ReadSession.TableReadOptions(
+                selected_fields=[physical(name) for name in columns], row_restriction=sql.within
+            ),
+        )
+        return connection.reader.create_read_session(
+            parent=f"projects/{connection.project}",
+            read_session=wanted,
+            max_stream_count=STREAMS,
+            retry=NO_RETRY,
+            timeout=CALL_SECONDS,
+        )
+
+    def _pages(self, opened: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - a read session
+        reader = self._jobs.connection.reader
+        for stream in opened.streams:
+            for page in reader.read_rows(stream.name, timeout=CALL_SECONDS).rows(opened).pages:
+                yield pa.Table.from_batches([page.to_arrow()])
+
+    def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> None:
+        """Put rows in the place of a part's, in one transaction."""
+        sql = self._sql(part)
+        if sql is None:
+            raise WarehouseError(f"Copying {part} failed: the table is gone; copy again.")
+        staged: list[StagedRows] = []
+        try:
+            for batch in batches:
+                kinds = {name: travelling_kind(sql.kinds[name]) for name in batch.column_names}
+                staged.append(self._stager.stage(Rows(sql.name, batch, kinds, RUN)))
+            script = ";\n".join(self._transaction(sql, staged, before, generation)) + ";"
+            self._run(part, sql, script, generation)
+        finally:
+            for rows in staged:
+                rows.release()
+
+    def _transaction(self, sql: PartSql, staged: Sequence[StagedRows], before: int, generation: int) -> Iterator[str]:
+        yield "BEGIN TRANSACTION"
+        table = sql.part.table
+        if sql.part.relation in FENCED and sql.stored is not None:
+            newest = self._newest_commit(table, sql.stored.table_id)
+            yield f"ASSERT ({newest}) = {generation} AS {BIGQUERY.text(MOVED)}"
+        yield f"ASSERT ({sql.count()}) = {before} AS {BIGQUERY.text(MOVED)}"
+        if before:
+            yield sql.remove()
+        for rows in staged:
+            columns = list(rows.columns)
+            lists = {n: _list(rows.columns[n], k) for n, k in sql.kinds.items() if n in columns and k in _ITEMS}
+            yield sql.insert(columns, rows.relation(self._schema, columns, lists))
+        if sql.part.relation in FENCED and sql.stored is not None:
+            commit: service.Record = {
+                "table_name": table.name,
+                "table_id": sql.stored.table_id,
+                "generation": generation + 1,
+                "run_id": RUN,
+                "recorded_utc": service.naive(self._clock()),
+            }
+            yield insert_records(self._schema, service.COMMITS, service.COMMITS_COLUMNS, [commit])
+        yield "COMMIT TRANSACTION"
+
+    def _run(self, part: Part, sql: PartSql, script: str, generation: int) -> None:
+        what, name = f"Copying {part}", part.table.name
+        moved = MovedError(f"{self.place}: {part} was changed by another process while it was copied into.")
+        try:
+            if part.relation not in FENCED or sql.stored is None:
+                self._jobs.query(script, what=what, table=name, purpose=RUN)
+                return
+            for attempt in range(FAILED_TURNS_MOST):
+                job_id = safe_job_id("commit", name, sql.stored.table_id, str(generation + 1), str(attempt))
+                try:
+                    self._jobs.once(script, what=what, job_id=job_id, table=name, purpose=RUN)
+                    return
+                except OutrunError as error:
+                    if self._jobs.wait(error.job) is None:
+                        raise moved from error
+                except JobFailedError as error:
+                    if not error.transient:
+                        raise
+        except JobFailedError as error:
+            if MOVED in str(error):
+                raise moved from error
+            raise
+        raise moved
+
+    def _newest_commit(self, table: Table, table_id: str) -> str:
+        mine = f"table_name = {BIGQUERY.text(table.name)} AND table_id = {BIGQUERY.text(table_id)}"
+        return f"SELECT coalesce(max(generation), 0) FROM {self._name(service.COMMITS)} WHERE {mine}"
+
+    def _name(self, table: str) -> str:
+        return BIGQUERY.qualified(self._schema, table)
+
+    def _ask(self, text: str, what: str, table: str = "") -> list[Any]:
+        return self._jobs.query(text, what=what, table=table)
+
+    def _one(self, text: str, table: Table) -> Any:  # noqa: ANN401 - one row
+        return next(iter(self._ask(text, f"Looking at {self._schema}.{table.name}", table.name)))
+
+    def _sql(self, part: Part) -> PartSql | None:
+        """The statements about a part; ``None`` where its relation is not there."""
+        if not self._ready():
+            return None
+        stored = self.held(part.table)
+        if part.relation in FENCED and stored is None:
+            return None
+        return PartSql(BIGQUERY, self._schema, part, stored)
+
+
+_ITEMS: Mapping[StoredType, str] = {"texts": "STRING", "dates": "DATE"}
+
+
+def _list(column: str, kind: StoredType) -> str:
+    """The list that travelled as the text of a staged column."""
+    text, item = f"P.`{column}`", _ITEMS[kind]
+    items = f"SPLIT({text}, '\\x{ord(SEPARATOR):02x}')"
+    if kind == "dates":
+        items = f"ARRAY(SELECT CAST(e AS DATE) FROM UNNEST({items}) AS e WITH OFFSET AS o ORDER BY o)"
+    return f"CASE WHEN {text} IS NULL THEN ARRAY<{item}>[] ELSE {items} END"
