@@ -611,6 +611,12 @@ class BigQueryWarehouse:
             table=table,
         )
 
+    # Copying.
+
+    def parts(self) -> BigQueryParts:
+        """The relations of the dataset as they are stored."""
+        return BigQueryParts(self._jobs, self._layouts, self._stager, self._exists, self._clock)
+
     # Status.
 
     def status(self, tables: Sequence[Table], today: date, event_columns: Mapping[str, str]) -> Sequence[DatasetStatus]:
