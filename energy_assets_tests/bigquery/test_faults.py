@@ -1,7 +1,8 @@
-"""A write into BigQuery over a line that fails: the store is as before or as after, and another attempt completes it."""
+"""A write into BigQuery over a line that fails: the store is as before or as after, and the next attempt ends it."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -78,47 +79,75 @@ def quarantined(written: WriteBatch) -> WriteBatch:
     return replace(written, quarantine=pa.Table.from_pylist([row], QUARANTINE_SCHEMA))
 
 
-def revising(table: Table) -> WriteBatch:
-    """A batch in which everything happens: a new row, a revised one, a late one, one for the quarantine."""
-    return quarantined(batch(table, [price(1, 55.0, "17 10:00"), price(3, 70.0), price(3, 71.0)]))
+STEP = 10
+"""Between the first periods of two trials."""
 
 
-def everything(warehouse: BigQueryWarehouse, table: Table) -> tuple[Any, ...]:
-    """Rows, history and the service rows about a table."""
-    service = []
-    for name, about in (("_receipts", "table_name"), ("_days", "table_name"), ("_commits", "table_name")):
-        rows = warehouse.jobs.query(f"SELECT * FROM `faults`.`{name}` WHERE {about} = '{table.name}'", what="Looking")
-        service.append(sorted(str(tuple(row.values())) for row in rows))
-    return content(warehouse, table), content(warehouse, table, "history"), service
+class Trial:
+    """Rows of a table that one attempt is about: two that are stored, of which one is to be revised, and a new one."""
+
+    def __init__(self, table: Table, number: int) -> None:
+        self.table = table
+        self.first = STEP * number
+        self.written = quarantined(
+            batch(
+                table,
+                [
+                    price(self.first + 1, 55.0, "17 10:00"),
+                    price(self.first + 3, 70.0),
+                    price(self.first + 3, 71.0, "16 10:00"),
+                ],
+            )
+        )
+
+    def stored(self) -> list[dict[str, Any]]:
+        """What is stored before."""
+        return [price(self.first + 1, 50.0), price(self.first + 2, 60.0)]
+
+    def held(self, warehouse: BigQueryWarehouse) -> tuple[list[float], list[tuple[float, str]], int]:
+        """Prices of the trial, those in its history with their change, and receipts of its batch."""
+
+        def mine(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return [r for r in rows if self.first <= r["settlementPeriod"] < self.first + STEP]
+
+        history = [(r["price"], r["_change"]) for r in mine(content(warehouse, self.table, "history"))]
+        (receipt,) = self.written.receipts
+        query = f"SELECT count(*) FROM `faults`.`_receipts` WHERE receipt_id = '{receipt.receipt_id}'"
+        ((receipts,),) = warehouse.jobs.query(query, what="Looking")
+        return [r["price"] for r in mine(content(warehouse, self.table))], sorted(history), receipts
 
 
-def begun(line: Line) -> tuple[Table, tuple[Any, ...]]:
-    """A table with two rows, and all that is held of it."""
+BEFORE = ([50.0, 60.0], [], 0)
+AFTER = ([55.0, 60.0, 71.0], [(50.0, "revised"), (70.0, "late")], 1)
+
+
+def trials(line: Line, count: int) -> list[Trial]:
+    """So many trials in one table, none begun."""
     table = new_table()
-    warehouse = line.open(PATIENT)
-    warehouse.write(batch(table, [price(1, 50.0), price(2, 60.0)]))
-    return table, everything(warehouse, table)
-
-
-def completed(line: Line, table: Table, written: WriteBatch) -> None:
-    """Write the batch over a sound line, once more even if it is there; then nothing is missing and nothing twice."""
-    line.proxy.reset()
-    warehouse = line.open(PATIENT)
-    warehouse.write(written)
-    again = counts(warehouse.write(written))
-    assert again == {"fetched": 3, "unchanged": 2, "late": 1}
-    rows = [(r["settlementPeriod"], r["price"]) for r in content(warehouse, table)]
-    history = sorted((r["settlementPeriod"], r["price"], r["_change"]) for r in content(warehouse, table, "history"))
-    assert rows == [(1, 55.0), (2, 60.0), (3, 71.0)]
-    assert history == [(1, 50.0, "revised"), (3, 70.0, "late")]
+    made = [Trial(table, number) for number in range(count)]
+    line.open(PATIENT).write(batch(table, [row for trial in made for row in trial.stored()]))
+    return made
 
 
 def calls_of_a_write(line: Line) -> int:
-    table, _ = begun(line)
-    warehouse = line.open(PATIENT)
+    (trial,) = trials(line, 1)
     line.proxy.reset()
-    warehouse.write(revising(table))
+    line.open(PATIENT).write(trial.written)
     return len(line.proxy.calls())
+
+
+def completed(line: Line, trial: Trial) -> None:
+    """Nothing of the batch is there or all of it; written over a sound line, nothing is missing and nothing twice.
+
+    With an answer lost after the commit was sent, the server may have done all of it.
+    """
+    line.proxy.reset()
+    warehouse = line.open(PATIENT)
+    held = trial.held(warehouse)
+    assert held in (BEFORE, AFTER)
+    if held == BEFORE:
+        warehouse.write(trial.written)
+        assert trial.held(warehouse) == AFTER
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -128,83 +157,91 @@ def test_a_connection_cut_at_each_call_in_turn_leaves_the_store_whole(
     total = calls_of_a_write(line)
     assert total > 8
     failures = 0
-    for nth in range(1, total + 1):
-        table, before = begun(line)
-        written = revising(table)
-        warehouse = line.open(IMPATIENT)
+    for nth, trial in enumerate(trials(line, total), start=1):
         line.proxy.reset()
         line.proxy.cut(nth, when=when)
         try:
-            warehouse.write(written)
+            line.open(IMPATIENT).write(trial.written)
         except WarehouseError as error:
             failures += 1
-            assert table.name in str(error) or "faults" in str(error)
-            line.proxy.reset()
-            now = everything(line.open(PATIENT), table)
-            # With the answer lost the server may have done all of it; part of it never.
-            assert now == before or (when == "after" and [r["price"] for r in now[0]] == [55.0, 60.0, 71.0]), nth
-        completed(line, table, written)
+            assert trial.table.name in str(error) or "faults" in str(error)
+        completed(line, trial)
     assert failures > 3
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_connection_cut_at_any_call_is_borne_where_there_is_patience(
-    line: Line, when: Literal["before", "after"]
-) -> None:
-    for nth in range(1, calls_of_a_write(line) + 1):
-        table, _ = begun(line)
+def test_an_answer_lost_at_any_call_is_borne_where_there_is_patience(line: Line) -> None:
+    for nth, trial in enumerate(trials(line, calls_of_a_write(line)), start=1):
         warehouse = line.open(PATIENT)
         line.proxy.reset()
-        line.proxy.cut(nth, when=when)
-        result = warehouse.write(revising(table))
+        line.proxy.cut(nth, when="after")
+        result = warehouse.write(trial.written)
         assert counts(result) == {"fetched": 3, "inserted": 1, "updated": 1, "late": 1}, nth
-        assert len(content(warehouse, table, "history")) == 2
+        assert trial.held(warehouse) == AFTER, nth
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_table_that_is_made_over_a_failing_line_is_made_whole(line: Line, when: Literal["before", "after"]) -> None:
+    for nth in range(1, 12, 2):
+        table = new_table()
+        written = batch(table, [price(1, 50.0)])
+        line.proxy.reset()
+        line.proxy.cut(nth, when=when)
+        with contextlib.suppress(WarehouseError):
+            line.open(IMPATIENT).write(written)
+        line.proxy.reset()
+        warehouse = line.open(PATIENT)
+        warehouse.write(written)
+        assert [r["price"] for r in content(warehouse, table)] == [50.0]
+        assert content(warehouse, table, "history") == []
 
 
 @pytest.mark.parametrize(
     ("status", "reason"), [(503, "backendError"), (403, "quotaExceeded"), (403, "rateLimitExceeded"), (429, "x")]
 )
 def test_a_refusal_for_now_is_waited_out_and_for_good_leaves_everything(line: Line, status: int, reason: str) -> None:
-    table, before = begun(line)
-    written = revising(table)
-    warehouse = line.open(IMPATIENT)
+    (trial,) = trials(line, 1)
     line.proxy.answer(status, reason, times=1000, match="insert job")
-    with pytest.raises(WarehouseError, match=table.name):
-        warehouse.write(written)
+    with pytest.raises(WarehouseError, match=trial.table.name):
+        line.open(IMPATIENT).write(trial.written)
     line.proxy.reset()
-    assert everything(line.open(PATIENT), table) == before
+    assert trial.held(line.open(PATIENT)) == BEFORE
 
     line.proxy.answer(status, reason, times=2, match="insert job")
     line.proxy.answer(status, reason, times=1, match="upload")
-    assert counts(line.open(PATIENT).write(written))["inserted"] == 1
-    completed(line, table, written)
+    warehouse = line.open(PATIENT)
+    assert counts(warehouse.write(trial.written))["inserted"] == 1
+    assert trial.held(warehouse) == AFTER
 
 
 def test_a_column_of_another_type_is_refused_and_the_table_stays(line: Line) -> None:
-    table, before = begun(line)
+    (trial,) = trials(line, 1)
     warehouse = line.open(PATIENT)
-    warehouse.jobs.query(f"ALTER TABLE `faults`.`{table.name}` DROP COLUMN price", what="Changing by hand")
-    warehouse.jobs.query(f"ALTER TABLE `faults`.`{table.name}` ADD COLUMN price STRING", what="Changing by hand")
-    warehouse.jobs.query(f"UPDATE `faults`.`{table.name}` SET price = 'fifty' WHERE TRUE", what="Changing by hand")
+    name = f"`faults`.`{trial.table.name}`"
+    for change in ("DROP COLUMN price", "ADD COLUMN price STRING"):
+        warehouse.jobs.query(f"ALTER TABLE {name} {change}", what="Changing by hand")
+    warehouse.jobs.query(f"UPDATE {name} SET price = 'fifty' WHERE TRUE", what="Changing by hand")
     with pytest.raises(WarehouseError, match="stored as STRING, the catalogue says FLOAT64, and 2 stored values"):
-        warehouse.write(revising(table))
-    rows = warehouse.jobs.query(f"SELECT price FROM `faults`.`{table.name}`", what="Looking")
-    assert [price for (price,) in rows] == ["fifty", "fifty"]
-    assert everything(warehouse, replace(table, name=table.name))[2] == before[2]
+        warehouse.write(trial.written)
+    assert [tuple(row) for row in warehouse.jobs.query(f"SELECT price FROM {name}", what="Looking")] == [("fifty",)] * 2
 
 
-def test_a_load_that_fails_is_told_and_nothing_is_left(line: Line) -> None:
-    table, before = begun(line)
+def test_a_load_that_is_refused_is_told_and_nothing_is_left(line: Line) -> None:
+    (trial,) = trials(line, 1)
     line.proxy.answer(400, "invalid", times=1, match="upload")
-    with pytest.raises(WarehouseError, match=table.name):
-        line.open(PATIENT).write(revising(table))
-    assert everything(line.open(PATIENT), table) == before
+    with pytest.raises(WarehouseError, match=trial.table.name):
+        line.open(PATIENT).write(trial.written)
+    assert trial.held(line.open(PATIENT)) == BEFORE
 
 
-def test_staging_tables_are_dropped(line: Line) -> None:
-    table, _ = begun(line)
-    line.open(PATIENT).write(revising(table))
-    client = line.open(PATIENT).jobs.connection.client
-    held = [t.table_id for t in client.list_tables("local.faults") if t.table_id.startswith("_stg_")]
-    expiring = [client.get_table(f"local.faults.{name}").expires for name in held]
-    assert all(moment is not None for moment in expiring)
+def test_staging_tables_are_dropped_or_expire(line: Line) -> None:
+    (trial,) = trials(line, 1)
+    warehouse = line.open(PATIENT)
+    client = warehouse.jobs.connection.client
+
+    def staging() -> set[str]:
+        return {t.table_id for t in client.list_tables("local.faults") if t.table_id.startswith("_stg_")}
+
+    before = staging()
+    warehouse.write(trial.written)
+    assert staging() == before
+    assert all(client.get_table(f"local.faults.{name}").expires is not None for name in before)
