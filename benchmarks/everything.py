@@ -32,13 +32,13 @@ def refresh(rounds: int, latency: float = LATENCY) -> Result:
     result = Result("everything", "Every dataset refreshed, 100 ms a request")
     s = result.series = {label: Series() for label in (OURS, AGAIN, SERIAL, PLAIN, DAGSTER, DAGSTER_AGAIN)}
     asked: list[dict[str, Any]] = []
-    with _provider(NOW, latency) as url:
+    with provider(NOW, latency) as url:
         with home() as folder:
             run(*_refresh(url, folder))
             get(f"{url}/asked")
         for _ in range(rounds):
             asked = _round(s, url)
-    with _provider(None, latency) as url:
+    with provider(None, latency) as url:
         for number in range(rounds + 1):
             with home() as folder:
                 first, second = _through_dagster(url, folder)
@@ -105,7 +105,7 @@ def _least_seconds(requests: int) -> float:
 
 
 @contextmanager
-def _provider(now: str | None, latency: float) -> Iterator[str]:
+def provider(now: str | None, latency: float) -> Iterator[str]:
     """The sandbox behind a server that keeps its answers, so that making rows is not what is measured."""
     command = [str(Path(sys.executable).with_name("energy-assets")), "sandbox", "--port", "0"]
     with helper([*command, "--now", now] if now else command) as sandbox:

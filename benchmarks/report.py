@@ -10,8 +10,12 @@ from typing import Any
 
 from measure import Series, machine
 
-SECTIONS = ("bod", "refetch", "everything", "year", "location")
+SECTIONS = ("bod", "refetch", "everything", "year", "location", "bigquery")
 """Order of the page; a result file that is not there is left out."""
+
+
+class NotHereError(Exception):
+    """A benchmark cannot run in this environment; the text says what it needs."""
 
 
 @dataclass(frozen=True)
