@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from energy_assets_tests.bigquery import server
 from energy_assets_tests.bigquery.server import NEEDS_PYTHON, Addresses, absence, missing_names, running
 
 bigquery = pytest.importorskip("google.cloud.bigquery", reason="the extra bigquery is not installed")
@@ -29,6 +30,23 @@ def test_the_server_can_be_started_wherever_all_tests_have_to_run():
 
     assert not reason or excused, reason
     assert bool(reason) == (sys.version_info < NEEDS_PYTHON)
+
+
+@pytest.mark.parametrize(
+    ("version", "ci", "excused"),
+    [((3, 12, 1), "", True), ((3, 12, 1), "1", False), ((3, 13, 0), "", False), ((3, 14, 0), "1", False)],
+)
+def test_only_an_old_python_outside_ci_excuses_the_absence_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], ci: str, excused: bool
+):
+    monkeypatch.setattr(server.sys, "version_info", version)
+    monkeypatch.setattr(server.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setenv("CI", ci)
+
+    reason, found = absence()
+
+    assert reason
+    assert found is excused
 
 
 @pytest.mark.skipif(sys.version_info < NEEDS_PYTHON, reason="the package needs a newer Python")

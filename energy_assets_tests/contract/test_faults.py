@@ -138,6 +138,8 @@ def test_processes_that_write_the_same_keys_at_once_store_them_once(store: Store
     assert sum(r["updated"] + r["late"] for r in receipts) == 0
 
 
+# Sixty commits, of some ten calls and jobs each where the store is a service, and as many readings as fit between.
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 def test_readers_and_a_writer_in_other_processes_all_come_to_their_turn(store: Store, warehouse: Warehouse):
     warehouse.write(batch(PRICES, [price(1, 50.0)]))

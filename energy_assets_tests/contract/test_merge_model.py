@@ -171,6 +171,8 @@ def shared(
         warehouse.close()
 
 
+# A hundred commits, of some ten calls and jobs each where the store is a service.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("table", [UPSERTED, REPLACED, WINDOWED], ids=["upserted", "replaced", "windowed"])
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
