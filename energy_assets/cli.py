@@ -10,6 +10,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand
 
+from energy_assets.commands.adopt import adopt
 from energy_assets.commands.backfill import backfill
 from energy_assets.commands.console import Options, SentenceGroup
 from energy_assets.commands.cost import cost
@@ -106,6 +107,7 @@ app.command()(refresh)
 app.command()(backfill)
 app.command()(status)
 app.command()(verify)
+app.command()(adopt)
 app.command()(cost)
 app.add_typer(warehouse_app, name="warehouse")
 

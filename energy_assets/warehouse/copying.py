@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from energy_assets.catalogue.model import Table
 from energy_assets.errors import MovedError, WarehouseError
 from energy_assets.warehouse.interface import Part, Parts, Relation, StoredTable, Transferable, Warehouse
-from energy_assets.warehouse.parts import FENCED, Fingerprint, fingerprint, whole
+from energy_assets.warehouse.parts import Fingerprint, fingerprint, whole
 from energy_assets.warehouse.staging import ARROW_TYPES
 
 RELATIONS: tuple[Relation, ...] = ("rows", "history", "quarantine", "days", "receipts")
@@ -183,14 +183,17 @@ class _TableCopying:
         they are written.
         """
         self._until = self._source.newest_receipt(self._table)
-        self._days = {r: self._source.days(self._part(r, self._until)) for r in RELATIONS}
+        found = self._source.days([self._part(r, self._until) for r in RELATIONS])
+        self._days = dict(zip(RELATIONS, found, strict=True))
         self._result.rows = {r: sum(days.values()) for r, days in self._days.items()}
         return sum(self._result.rows.values())
 
     def run(self, progress: _Progress) -> TableCopy:
         """Copy what differs."""
         began = time.monotonic()
-        self._refuse_other_data()
+        here = dict(zip(RELATIONS, self._target.days([self._part(r) for r in RELATIONS]), strict=True))
+        if here["receipts"]:
+            self._refuse_other_data()
         held = self._source.held(self._table)
         if held is not None:
             self._check_types(held)
@@ -198,7 +201,7 @@ class _TableCopying:
             self._ids = _Identities(held.table_id, made.table_id)
         self._generation = self._target.generation(self._table)
         for relation in RELATIONS if held is not None else ("quarantine", "receipts"):
-            self._relation(relation, progress)
+            self._relation(relation, here[relation], progress)
         self._result.changed = self._source.newest_receipt(self._table) != self._until
         self._result.seconds = time.monotonic() - began
         return self._result
@@ -210,8 +213,6 @@ class _TableCopying:
         """Refuse a target that has asked a provider itself: what it got would be lost."""
         part = self._part("receipts")
         own = _texts(self._target.batches(part, ["receipt_id"]))
-        if not len(own):
-            return
         known = _texts(self._source.batches(part, ["receipt_id"]))
         foreign = len(own) - (pc.sum(pc.is_in(own, value_set=known)).as_py() or 0)
         if foreign:
@@ -230,9 +231,8 @@ class _TableCopying:
                     f"says {wanted[name]}: refresh {self._table.dataset} there first, which brings it up to date."
                 )
 
-    def _relation(self, relation: Relation, progress: _Progress) -> None:
+    def _relation(self, relation: Relation, here: Mapping[date, int], progress: _Progress) -> None:
         there = self._days[relation]
-        here = self._target.days(self._part(relation))
         for first, last in pieces(there, here):
             part = Part(self._table, relation, first, last, self._until)
             rows = sum(count for day, count in there.items() if first <= day <= last)
@@ -251,7 +251,7 @@ class _TableCopying:
                 # An earlier copy that was killed may still have had a job under way; another writer's data may not go.
                 self._refuse_other_data()
                 self._generation = self._target.generation(self._table)
-                before = sum(self._target.days(_here(part)).values())
+                before = sum(self._target.days([_here(part)])[0].values())
                 continue
             self._result.copied += 1
             self._result.mended += before > 0
@@ -265,9 +265,7 @@ class _TableCopying:
         with tempfile.TemporaryDirectory(prefix="energy-assets-copy-", dir=self._folder) as folder:
             file = Path(folder) / "piece.arrow"
             wanted, size = _spool(self._from_source(part), file)
-            self._target.replace(_here(part), _spooled(file), before, self._generation)
-        if part.relation in FENCED:
-            self._generation = self._target.generation(self._table)
+            self._generation = self._target.replace(_here(part), _spooled(file), before, self._generation)
         found = self._there(part)
         if found != wanted:
             raise WarehouseError(

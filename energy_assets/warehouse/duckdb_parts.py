@@ -26,6 +26,7 @@ from energy_assets.warehouse.parts import (
     FENCED,
     SEPARATOR,
     PartSql,
+    by_part,
     check_names,
     travelling,
     uncatalogued,
@@ -113,13 +114,15 @@ class DuckDBParts:
         with self._opened.reading("Reading the receipts") as opened:
             return self._generation(opened[0], table) if opened else 0
 
-    def days(self, part: Part) -> Mapping[date, int]:
-        """Rows of each day of a part."""
-        with self._opened.reading(f"Counting {part}") as opened:
-            sql = self._sql(part, opened[1]) if opened else None
-            if opened is None or sql is None:
-                return {}
-            return dict(opened[0].execute(sql.counts()).fetchall())
+    def days(self, parts: Sequence[Part]) -> Sequence[Mapping[date, int]]:
+        """Rows of each day of some parts of one table."""
+        rows: list[tuple[int, date, int]] = []
+        with self._opened.reading(f"Counting {', '.join(map(str, parts))}") as opened:
+            if opened is not None:
+                sqls = [(place, self._sql(part, opened[1])) for place, part in enumerate(parts)]
+                query = " UNION ALL ".join(sql.counts(place) for place, sql in sqls if sql is not None)
+                rows = opened[0].execute(query).fetchall() if query else []
+        return by_part(rows, len(parts))
 
     def batches(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The rows of a part; the file stays open until the last batch is taken."""
@@ -131,7 +134,7 @@ class DuckDBParts:
             for batch in opened[0].sql(sql.select(list(columns or kinds))).to_arrow_reader(BATCH_ROWS):
                 yield travelling(pa.Table.from_batches([batch]), kinds)
 
-    def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> None:
+    def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> int:
         """Put rows in the place of a part's, in one transaction."""
         with self._opened.writing(f"Copying {part}") as (cursor, known):
             sql = self._sql(part, known)
@@ -148,6 +151,7 @@ class DuckDBParts:
                 values = ", ".join(_value(name, sql.kinds[name]) for name in columns)
                 cursor.execute(sql.insert(columns, f"SELECT {values} FROM {PIECE}"))
                 cursor.unregister(PIECE)
+            return self._generation(cursor, part.table)
 
     def _name(self, table: str) -> str:
         return DUCKDB.qualified(self._schema, table)

@@ -267,15 +267,15 @@ class Parts(Protocol):
         """A number that changes with every commit of another that changes the table."""
         ...
 
-    def days(self, part: Part) -> Mapping[date, int]:
-        """Rows of each day of a part, days without any left out."""
+    def days(self, parts: Sequence[Part]) -> Sequence[Mapping[date, int]]:
+        """Rows of each day of some parts of one table, days without any left out."""
         ...
 
     def batches(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The rows of a part, unordered, a batch at a time; lists as text (see ``energy_assets.warehouse.parts``)."""
         ...
 
-    def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> None:
+    def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> int:
         """Put rows in the place of a part's, in one commit that happens or does not.
 
         Args:
@@ -283,6 +283,9 @@ class Parts(Protocol):
             batches: What is to be there, in the shape that ``batches`` gives.
             before: Rows that the part has now.
             generation: The table's generation now.
+
+        Returns:
+            The table's generation after it.
 
         Raises:
             MovedError: Somebody else has changed the table meanwhile; nothing was replaced.

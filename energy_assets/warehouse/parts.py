@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -123,11 +124,13 @@ class PartSql:
             conditions.append(f"recorded_utc <= {dialect.instant(part.until)}")
         return " AND ".join(conditions)
 
-    def counts(self) -> str:
-        """Rows of each day."""
+    def counts(self, place: int) -> str:
+        """Rows of each day, behind a number that tells this part from others of the same query."""
         axis = {"rows": self.dialect.partition_day, "history": self.dialect.partition_day, "days": "day"}
         day = axis.get(self.part.relation, "CAST(window_from_utc AS DATE)")
-        return f"SELECT {day} AS d, count(*) AS n FROM {self.qualified} WHERE {self.within} GROUP BY {day}"
+        return (
+            f"SELECT {place} AS p, {day} AS d, count(*) AS n FROM {self.qualified} WHERE {self.within} GROUP BY {day}"
+        )
 
     def count(self) -> str:
         """Rows of the part."""
@@ -144,6 +147,14 @@ class PartSql:
     def insert(self, columns: Sequence[str], source: str) -> str:
         """Append rows of a relation or query whose columns have these names and types."""
         return f"INSERT INTO {self.qualified} ({self.dialect.identifiers(columns)}) {source}"
+
+
+def by_part(rows: Iterable[Sequence[Any]], count: int) -> list[dict[date, int]]:
+    """The answer to several ``counts`` in one query."""
+    found: list[dict[date, int]] = [{} for _ in range(count)]
+    for place, day, rows_of_day in rows:
+        found[place][day] = rows_of_day
+    return found
 
 
 def whole(table: Table, relation: Relation, until: datetime | None = None) -> Part:

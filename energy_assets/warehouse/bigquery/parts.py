@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import pyarrow as pa
 from google.api_core import exceptions as api
-from google.cloud import bigquery
 
 from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import MovedError, WarehouseError
@@ -36,6 +35,7 @@ from energy_assets.warehouse.parts import (
     FENCED,
     SEPARATOR,
     PartSql,
+    by_part,
     check_names,
     joined,
     travelling,
@@ -125,13 +125,13 @@ class BigQueryParts:
         (newest,) = self._one(self._newest_commit(table, held.table_id), table)
         return int(newest)
 
-    def days(self, part: Part) -> Mapping[date, int]:
-        """Rows of each day of a part."""
-        sql = self._sql(part)
-        if sql is None:
-            return {}
-        rows = self._ask(sql.counts(), f"Counting {part}", part.table.name)
-        return dict(tuple(row) for row in rows)
+    def days(self, parts: Sequence[Part]) -> Sequence[Mapping[date, int]]:
+        """Rows of each day of some parts of one table."""
+        sqls = [(place, self._sql(part)) for place, part in enumerate(parts)]
+        query = " UNION ALL ".join(sql.counts(place) for place, sql in sqls if sql is not None)
+        name = parts[0].table.name
+        rows = self._ask(query, f"Counting the rows of {self._schema}.{name}", name) if query else ()
+        return by_part(rows, len(parts))
 
     def batches(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The rows of a part, through the Storage Read API, which goes on by itself where a connection breaks."""
@@ -171,7 +171,7 @@ class BigQueryParts:
             for page in reader.read_rows(stream.name, timeout=CALL_SECONDS).rows(opened).pages:
                 yield pa.Table.from_batches([page.to_arrow()])
 
-    def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> None:
+    def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> int:
         """Put rows in the place of a part's, in one transaction."""
         sql = self._sql(part)
         if sql is None:
@@ -183,6 +183,7 @@ class BigQueryParts:
                 staged.append(self._stager.stage(Rows(sql.name, batch, kinds, RUN)))
             script = ";\n".join(self._transaction(sql, staged, before, generation)) + ";"
             self._run(part, sql, script, generation)
+            return generation + (part.relation in FENCED)
         finally:
             for rows in staged:
                 rows.release()
