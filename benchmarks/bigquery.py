@@ -128,6 +128,7 @@ def _bod_figures(s: dict[str, Series]) -> list[Figure]:
         Figure("BOD, wall", s[BOD_FIRST].median(), "s"),
         Figure("BOD, wall into DuckDB", s[BOD_DUCKDB].median(), "s"),
         at_most("BOD, peak memory", max(s[BOD_FIRST].values("peak")), 450, "MB"),
+        at_most("BOD again, peak memory", max(s[BOD_AGAIN].values("peak")), 450, "MB"),
         Figure("BOD, jobs", s[BOD_FIRST].told("jobs"), ""),
         Figure("BOD, load jobs among them", s[BOD_FIRST].told("load_jobs"), ""),
         Figure("BOD, API calls", s[BOD_FIRST].told("calls"), ""),
