@@ -19,6 +19,7 @@ import pytest
 
 from energy_assets import calendar
 from energy_assets.catalogue import select
+from energy_assets.catalogue.derived import GENERATION_MIX
 from energy_assets.catalogue.model import Field, Table
 from energy_assets.errors import UnknownAsOfError, WarehouseError
 from energy_assets.ingest.model import QUARANTINE_SCHEMA
@@ -338,11 +339,14 @@ def filled_world(make_world: MakeWorld, line: CommandLine, bigquery: BigQuerySto
     world = make_world(home=line.home)
     world.schema = bigquery.dataset
     world.refresh(codes, "2026-09-14", "2026-09-15")
+    mix = {"settlement_date": date(2026, 9, 14), "settlement_period": 1, "fuel_type": "WIND", "generation_mw": 5.5}
+    world.warehouse.write(batch(GENERATION_MIX, [mix], window(date(2026, 9, 14))))
     world.warehouse.close()
     return world
 
 
 CODES = "FUELINST,FUELHH,ISPSTACK,MELS,REMIT,DISBSAD"
+ALL = f"{CODES},gb/generation_mix_half_hourly"
 
 
 def test_the_command_copies_real_datasets_both_ways(
@@ -351,12 +355,21 @@ def test_the_command_copies_real_datasets_both_ways(
     world = filled_world(make_world, line, bigquery, CODES)
     said = line.ok("warehouse", "copy", "--from", "duckdb", "--to", "bigquery", "--json")
     report = said.json
-    tables = [d.table for d in select(CODES)]
+    tables = [*(d.table for d in select(CODES)), GENERATION_MIX]
     assert {t["table"] for t in report["tables"]} == {t.name for t in tables}
+    assert report["unknown_tables"] == []
     assert all(t["rows"]["receipts"] for t in report["tables"])
     back = tmp_path / "back"
     text = line.ok(
-        "warehouse", "copy", "--from", "bigquery", "--to", "duckdb", "--tables", CODES, ENERGY_ASSETS_HOME=str(back)
+        "warehouse",
+        "copy",
+        "--from",
+        "bigquery",
+        "--to",
+        "duckdb",
+        "--tables",
+        f"{CODES},gb/generation_mix_half_hourly",
+        ENERGY_ASSETS_HOME=str(back),
     )
     assert "equal" in text.out
     there = DuckDBWarehouse(back / "energy.duckdb", bigquery.dataset)
@@ -407,6 +420,37 @@ def test_a_copy_killed_at_any_moment_goes_on(
             assert _read(bigquery.open(), table, days, view=view) == _read(world.warehouse, table, days, view=view)
     begin, end = calendar.day_start_utc(days[0]), calendar.day_start_utc(days[1])
     assert dict(bigquery.open().coverage(tables, begin, end)) == dict(world.warehouse.coverage(tables, begin, end))
+
+
+def test_a_copy_back_killed_at_any_moment_goes_on(
+    make_world: MakeWorld, line: CommandLine, bigquery: BigQueryStore, tmp_path: Path
+) -> None:
+    world = filled_world(make_world, line, bigquery, "FUELINST,ISPSTACK")
+    tables = [*(d.table for d in select("FUELINST,ISPSTACK")), GENERATION_MIX]
+    copy(world.warehouse, bigquery.open(), tables)
+    line.variables["ENERGY_ASSETS_HOME"] = str(tmp_path / "back")
+    path = tmp_path / "back" / "energy.duckdb"
+    chance = random.Random(11)
+    killed = 0
+    for _ in range(4):
+        process = start(line, "warehouse", "copy", "--from", "bigquery", "--to", "duckdb")
+        until = time.monotonic() + 60
+        while not path.exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        try:
+            process.wait(chance.uniform(0, 3))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.communicate()
+    assert killed
+    line.ok("warehouse", "copy", "--from", "bigquery", "--to", "duckdb")
+    there = DuckDBWarehouse(path, bigquery.dataset)
+    days = date(2026, 9, 1), date(2026, 9, 30)
+    for table in tables:
+        assert _read(there, table, days) == _read(world.warehouse, table, days)
+    begin, end = calendar.day_start_utc(days[0]), calendar.day_start_utc(days[1])
+    assert dict(there.coverage(tables, begin, end)) == dict(world.warehouse.coverage(tables, begin, end))
 
 
 def start(line: CommandLine, *arguments: str) -> subprocess.Popen[bytes]:
