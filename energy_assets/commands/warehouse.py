@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -75,10 +76,11 @@ def copy(
     there, here = open_copyable(settings, source), open_copyable(settings, target)
     with console.progress_of(f"looking at {source}") as show:
         done = copy_all(there, here, described, on_progress=show)
+    unknown = sorted({*done.left_out} - {table.name for table in _described("")})
     if as_json:
-        console.write_json(_copied_json(done))
+        console.write_json(_copied_json(done, unknown))
     else:
-        _show_copied(done, there, here)
+        _show_copied(done, unknown, there, here)
     if any(one.changed for one in done.tables):
         raise typer.Exit(console.FAILED)
 
@@ -99,7 +101,7 @@ def _described(selection: str) -> tuple[Table, ...]:
     return (*((d.table for d in select(others)) if others or not own else ()), *own)
 
 
-def _show_copied(done: Copied, source: CopyableWarehouse, target: CopyableWarehouse) -> None:
+def _show_copied(done: Copied, unknown: Sequence[str], source: CopyableWarehouse, target: CopyableWarehouse) -> None:
     out = console.stdout()
     if done.tables:
         table = console.new_table("table", ">rows", ">history", ">receipts", ">copied", ">equal", ">mended", ">seconds")
@@ -117,20 +119,20 @@ def _show_copied(done: Copied, source: CopyableWarehouse, target: CopyableWareho
     )
     if mended := sum(one.mended for one in done.tables):
         console.say(out, f"{console.plural(mended, 'piece')} of the target held something else before.", "yellow")
-    if done.unknown:
-        console.say(out, f"Left out, because the catalogue does not describe them: {', '.join(done.unknown)}.")
+    if unknown:
+        console.say(out, f"Left out, because the catalogue does not describe them: {', '.join(unknown)}.")
     if changed := [one.table for one in done.tables if one.changed]:
         names = ", ".join(changed)
         console.say(out, f"Written to while they were copied: {names}; run the same command again.", "yellow")
 
 
-def _copied_json(done: Copied) -> dict[str, object]:
+def _copied_json(done: Copied, unknown: Sequence[str]) -> dict[str, object]:
     return {
         "copied_pieces": sum(one.copied for one in done.tables),
         "equal_pieces": sum(one.equal for one in done.tables),
         "mended_pieces": sum(one.mended for one in done.tables),
         "complete": not any(one.changed for one in done.tables),
-        "unknown_tables": list(done.unknown),
+        "unknown_tables": list(unknown),
         "tables": [
             {
                 "table": one.table,

@@ -148,6 +148,8 @@ class _Column:
     member: str
     json: str
     kind: FieldType
+    text: str
+    """SQL of its value as text, which tells equal values apart from others."""
 
 
 class Judged:
@@ -200,9 +202,9 @@ class Judged:
             lower = name.lower()
             if lower in members:
                 member, kind = members[lower]
-                columns.append(_Column(member, _value(_q(name), stored, kind), kind))
+                columns.append(_column(member, _q(name), stored, kind))
             elif not name.startswith("_") and lower not in branches and self._says_something(relation, name):
-                columns.append(_Column(name, _value(_q(name), stored, "text"), "text"))
+                columns.append(_column(name, _q(name), stored, "text"))
                 unknown.append(name)
         return columns, tuple(unknown)
 
@@ -214,7 +216,7 @@ class Judged:
         f = self._entry.table.by_name[name]
         if f.origin == "request":
             return f"CAST({_q(self._spelt[name.lower()])} AS VARCHAR)"
-        found = [f"CAST({c.json} AS VARCHAR)" for c in self._columns if c.member in (f.name, *f.aliases)]
+        found = [c.text for c in self._columns if c.member in (f.name, *f.aliases)]
         return f"coalesce({', '.join(found)})" if found else "CAST(NULL AS VARCHAR)"
 
     def _normal(self, name: str) -> str:
@@ -234,21 +236,19 @@ class Judged:
                 key.append(f"coalesce({own}, {self._normal(fallback[name])})" if name in fallback else own)
         if table.storage.kind == "snapshot":
             key.append("CAST(_day AS VARCHAR)")
-        content = [_normal(f"CAST({c.json} AS VARCHAR)", c.kind) for c in self._columns]
+        content = [_normal(c.text, c.kind) for c in self._columns]
         branch = [self._normal_branch(name) for name in self._branches]
         ingested = f"CAST({_q(self._spelt[INGESTED])} AS VARCHAR)" if INGESTED in self._spelt else "NULL"
         self._db.execute(
             f"CREATE TABLE judged AS WITH placed AS (SELECT *, "
             f"{_utc(f'CAST({_q(self._spelt[FROM])} AS VARCHAR)')} AS _wf, "
             f"{_utc(f'CAST({_q(self._spelt[TO])} AS VARCHAR)')} AS _wt, {_utc(ingested)} AS _at_ingested "
-            f"FROM {relation}), timed AS (SELECT *, {self._place()} AS _at FROM placed), "
-            f"sane AS (SELECT * REPLACE (CASE WHEN _at BETWEEN {_ts(FIRST)} AND {_ts(LAST)} THEN _at END AS _at), "
-            f"{_london('_at')} AS _day FROM timed) "
+            f"FROM {relation}), timed AS ({self._timed()}) "
             f"SELECT row_number() OVER () AS n, _at AS moment, _day AS day, _wf AS wf, _wt AS wt, "
             f"_at_ingested AS ingested, _wf IS NOT NULL AND _wt IS NOT NULL AND _at IS NOT NULL AS readable, "
             f"coalesce({self._inside()}, FALSE) AS inside, {_digest([*branch, *key])} AS key, "
             f"{_digest([*branch, *content])} AS content, {_list(branch)} AS branch, "
-            f"CAST({self._json()} AS VARCHAR) AS json FROM sane"
+            f"CAST({self._json()} AS VARCHAR) AS json FROM timed"
         )
         self._db.execute(
             "CREATE TABLE contents AS SELECT key, content, count(*) AS copies, max(ingested) AS ingested, "
@@ -267,20 +267,25 @@ class Judged:
     def _normal_branch(self, name: str) -> str:
         return f"CAST({_q(self._spelt[name.lower()])} AS VARCHAR)"
 
-    def _place(self) -> str:
-        """When a row is, on the axis of its window."""
+    def _timed(self) -> str:
+        """The rows with ``_at``, when each is on the axis of its window, and ``_day``, its settlement day."""
         check = self._entry.check
-        if check.kind == "none" or check.column is None:
-            return "coalesce(_at_ingested, _wf)"
-        value = self._member(check.column)
-        if check.kind == "instant":
-            return _utc(value)
-        midnight = f"timezone('UTC', timezone('Europe/London', CAST(TRY_CAST(left({value}, 10) AS DATE) AS TIMESTAMP)))"
-        if check.kind == "date" or check.period_column is None:
-            return midnight
-        period = f"TRY_CAST({self._member(check.period_column)} AS DOUBLE)"
-        sane = f"CASE WHEN {period} BETWEEN 1 AND 50 THEN CAST({period} AS BIGINT) END"
-        return f"{midnight} + ({sane} - 1) * INTERVAL 30 MINUTE"
+        if check.kind in ("none", "instant") or check.column is None:
+            at = "coalesce(_at_ingested, _wf)" if check.kind == "none" else _utc(self._member(str(check.column)))
+            sane = f"SELECT *, {at} AS _any, CASE WHEN _any BETWEEN {_ts(FIRST)} AND {_ts(LAST)} THEN _any END AS _at"
+            return f"{sane}, {_london('_at')} AS _day FROM placed"
+        # A time zone asked for each row would take longer than everything else; there are few days.
+        self._db.execute(
+            f"CREATE OR REPLACE TABLE london AS SELECT CAST(d AS DATE) AS _day, {_midnight('d')} AS _start, "
+            f"{_midnight('d + INTERVAL 1 DAY')} AS _end "
+            f"FROM generate_series({_ts(FIRST)}, {_ts(LAST)}, INTERVAL 1 DAY) S(d)"
+        )
+        at = "L._start"
+        if check.kind == "period" and check.period_column is not None:
+            period = f"TRY_CAST({self._member(check.period_column)} AS DOUBLE)"
+            at += f" + (CASE WHEN {period} BETWEEN 1 AND 50 THEN CAST({period} AS BIGINT) END - 1) * INTERVAL 30 MINUTE"
+        day = f"TRY_CAST(left({self._member(check.column)}, 10) AS DATE)"
+        return f"SELECT P.*, L.*, {at} AS _at FROM placed P LEFT JOIN london L ON L._day = {day}"
 
     def _inside(self) -> str:
         """Whether a row lies in the window that it was stored under; both ends, as the provider takes them."""
@@ -290,8 +295,7 @@ class Judged:
         if check.kind == "instant":
             before, after = (int(span / timedelta(microseconds=1)) for span in (check.before, check.after))
             return f"_at BETWEEN _wf - to_microseconds({before}) AND _wt + to_microseconds({after})"
-        last = "greatest(_wf, _wt - INTERVAL 1 MICROSECOND)"
-        return f"_day BETWEEN {_london('_wf')} AND {_london(last)}"
+        return "_wf < _end AND greatest(_wf, _wt - INTERVAL 1 MICROSECOND) >= _start"
 
     def _json(self) -> str:
         if self._entry.query.scalars:
@@ -390,6 +394,12 @@ def _within(begin: datetime, end: datetime, branch: Sequence[str]) -> str:
     return condition + (f" AND branch = [{', '.join(map(_text, branch))}]" if branch else "")
 
 
+def _column(member: str, column: str, stored: str, kind: FieldType) -> _Column:
+    json = _value(column, stored, kind)
+    quoted = stored == "VARCHAR" and kind in ("integer", "number")
+    return _Column(member, json, kind, f"lower(trim({column}))" if quoted else f"CAST({json} AS VARCHAR)")
+
+
 def _value(column: str, stored: str, kind: FieldType) -> str:
     """SQL of an old column's value as it stands in the provider's JSON."""
     if stored == "VARCHAR":
@@ -397,7 +407,13 @@ def _value(column: str, stored: str, kind: FieldType) -> str:
             return column
         nothing = ", ".join(map(_text, NOTHING))
         value = f"CASE WHEN lower(trim({column})) NOT IN ({nothing}) THEN {column} END"
-        return f"coalesce(TRY_CAST({value} AS JSON), to_json({value}))" if kind == "json" else value
+        if kind == "json":
+            return f"coalesce(TRY_CAST({value} AS JSON), to_json({value}))"
+        if kind in ("integer", "number"):
+            # A number as such, where it is one: the fast reading takes no number in quotes.
+            number = f"TRY_CAST({column} AS DOUBLE)"
+            return f"coalesce(CASE WHEN isfinite({number}) THEN to_json({number}) END, to_json({value}))"
+        return value
     if stored.startswith("TIMESTAMP"):
         return f"strftime({column}, '{'%Y-%m-%d' if kind == 'date' else '%Y-%m-%dT%H:%M:%S.%fZ'}')"
     if stored == "DATE":
@@ -412,7 +428,9 @@ def _value(column: str, stored: str, kind: FieldType) -> str:
 def _normal(value: str, kind: FieldType) -> str:
     """SQL of a value as text, written in one way."""
     if kind in ("integer", "number"):
-        return f"coalesce(CAST(TRY_CAST({value} AS DOUBLE) AS VARCHAR), {value})"
+        nothing = ", ".join(map(_text, NOTHING))
+        said = f"CASE WHEN {value} NOT IN ({nothing}) THEN {value} END"
+        return f"coalesce(CAST(TRY_CAST({said} AS DOUBLE) AS VARCHAR), {said})"
     if kind == "instant":
         return f"coalesce(CAST({_utc(value)} AS VARCHAR), {value})"
     if kind == "date":
@@ -433,6 +451,11 @@ def _list(values: Sequence[str]) -> str:
 def _utc(value: str) -> str:
     """SQL of a text's instant as UTC without a zone; a text without an offset is UTC."""
     return f"timezone('UTC', TRY_CAST({value} AS TIMESTAMPTZ))"
+
+
+def _midnight(day: str) -> str:
+    """SQL of the zone-less UTC instant at which a settlement day begins."""
+    return f"timezone('UTC', timezone('Europe/London', {day}))"
 
 
 def _london(instant: str) -> str:

@@ -82,11 +82,11 @@ class Copied:
 
     Attributes:
         tables: One for each table of which the source holds anything.
-        unknown: Tables of the source that the catalogue does not describe; they were left out.
+        left_out: Other tables of which the source holds something.
     """
 
     tables: tuple[TableCopy, ...]
-    unknown: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def copy(

@@ -345,7 +345,7 @@ def filled_world(make_world: MakeWorld, line: CommandLine, bigquery: BigQuerySto
     return world
 
 
-CODES = "FUELINST,FUELHH,ISPSTACK,MELS,REMIT,DISBSAD"
+CODES = "FUELINST,ISPSTACK,MELS,DISBSAD"
 ALL = f"{CODES},gb/generation_mix_half_hourly"
 
 
@@ -396,11 +396,11 @@ def test_an_unknown_table_is_refused(line: CommandLine) -> None:
 def test_a_copy_killed_at_any_moment_goes_on(
     make_world: MakeWorld, line: CommandLine, bigquery: BigQueryStore, tmp_path: Path
 ) -> None:
-    world = filled_world(make_world, line, bigquery, "FUELINST,MELS,ISPSTACK")
+    world = filled_world(make_world, line, bigquery, "FUELINST,MELS")
     arguments = ("warehouse", "copy", "--from", "duckdb", "--to", "bigquery")
     chance = random.Random(7)
     killed = 0
-    for _ in range(4):
+    for _ in range(3):
         process = start(line, *arguments)
         until = time.monotonic() + 60
         seen = len(_commits(bigquery))
@@ -413,7 +413,7 @@ def test_a_copy_killed_at_any_moment_goes_on(
         process.communicate()
     assert killed
     line.ok(*arguments)
-    tables = [d.table for d in select("FUELINST,MELS,ISPSTACK")]
+    tables = [d.table for d in select("FUELINST,MELS")]
     days = date(2026, 9, 1), date(2026, 9, 30)
     for table in tables:
         for view in ("rows", "history"):
@@ -432,7 +432,7 @@ def test_a_copy_back_killed_at_any_moment_goes_on(
     path = tmp_path / "back" / "energy.duckdb"
     chance = random.Random(11)
     killed = 0
-    for _ in range(4):
+    for _ in range(3):
         process = start(line, "warehouse", "copy", "--from", "bigquery", "--to", "duckdb")
         until = time.monotonic() + 60
         while not path.exists() and process.poll() is None and time.monotonic() < until:
