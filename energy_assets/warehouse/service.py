@@ -91,6 +91,7 @@ ORIGIN_COLUMNS: tuple[tuple[str, StoredType], ...] = (("kind", "text"), ("claime
 """Where the store's rows come from, ``provider`` or ``sandbox``; one row."""
 
 COMMITS_COLUMNS: tuple[tuple[str, StoredType], ...] = (
+    ("slot", "integer"),
     ("table_name", "text"),
     ("table_id", "text"),
     ("generation", "integer"),
@@ -98,7 +99,11 @@ COMMITS_COLUMNS: tuple[tuple[str, StoredType], ...] = (
     ("recorded_utc", "instant"),
 )
 """Commits that changed a table, counted from 1, in a store that several processes write to at once: each commit takes
-the number after the greatest, and only one can have it."""
+the number after the greatest, and only one can have it. ``slot`` is made from the table's identity and is the table's
+own as a rule, so that a store can keep the commits of each apart."""
+
+SLOTS = 4_000
+"""Slots of commits: as many as a store may partition by, many times the number of tables."""
 
 META_COLUMNS: tuple[tuple[str, StoredType], ...] = (("version", "integer"), ("applied_utc", "instant"))
 
@@ -229,6 +234,11 @@ def day_rows(
         }
         for day, count, seq, lost in records
     ]
+
+
+def slot_of(table_id: str) -> int:
+    """The slot of a table's commits, from its identity (a hexadecimal number)."""
+    return int(table_id, 16) % SLOTS
 
 
 def naive(moment: datetime) -> datetime:

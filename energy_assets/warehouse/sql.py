@@ -265,10 +265,15 @@ class TableSql:
             f"WHERE T._hash_key IS NULL OR T._hash_key <> S._hash_key"
         )
 
-    def merge(self, staged: str, columns: Sequence[str], bounds: Bounds) -> str:
+    def merge(self, staged: str, columns: Sequence[str], bounds: Bounds, *, revising: bool = True) -> str:
         """One statement that inserts staged rows whose key is not stored and replaces stored ones that they revise.
 
-        The staged rows have one row per natural key, and the bounds hold on both sides.
+        Args:
+            staged: Staged rows, one per natural key.
+            columns: Their columns.
+            bounds: Constants that hold on both sides.
+            revising: Whether there is anything to replace: where there is not, a store that bills by columns reads
+                only those of the key.
         """
         present = set(columns)
         late = self.older(self.orders_within_key, "S", "T")
@@ -278,11 +283,11 @@ class TableSql:
         )
         names, values = self.dialect.identifiers(columns), self.dialect.identifiers(columns, "S")
         source = f"SELECT X.* FROM {staged} X WHERE {bounds.predicate(self.dialect, 'X')}"
+        update = f"WHEN MATCHED AND T._hash_key <> S._hash_key AND NOT ({late}) THEN UPDATE SET {assignments} "
         return (
             f"MERGE INTO {self.target} T USING ({source}) S "
             f"ON {self.same_row('S', 'T')} AND {bounds.predicate(self.dialect, 'T')} "
-            f"WHEN MATCHED AND T._hash_key <> S._hash_key AND NOT ({late}) THEN UPDATE SET {assignments} "
-            f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
+            f"{update if revising else ''}WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
         )
 
     def repeated_keys(self) -> str:

@@ -60,6 +60,7 @@ USED_NAMES: Mapping[str, Sequence[str]] = {
     "local_bigquery.settings": ("settings",),
     "local_bigquery.sql.dialect": ("FUNCTIONS", "MACRO"),
     "local_bigquery.sql.native": ("register",),
+    "local_bigquery.sql.rules.information_schema": ("_partitions",),
 }
 """Names of the package that are used or replaced here, by module."""
 
@@ -393,6 +394,23 @@ def tell_conflicts_as_bigquery_does() -> None:
     errors.DUCKDB_ERRORS.insert(0, (re.compile(CONFLICT), "invalidQuery", CONFLICT_TEXT))
 
 
+def list_tables_partitioned_by_number() -> None:
+    """The package takes every partition for one of time, and fails to list those of whole numbers."""
+    import duckdb
+    from local_bigquery.sql.rules import information_schema
+
+    listed = information_schema._partitions
+
+    def partitions(table: Any) -> list[tuple[str | None, int]]:
+        try:
+            found: list[tuple[str | None, int]] = listed(table)
+        except duckdb.BinderException:
+            return [(None, int(table.numRows))]
+        return found
+
+    information_schema._partitions = partitions
+
+
 PATCHES: Sequence[Callable[[], None]] = (
     keep_in_memory,
     refuse_what_bigquery_refuses,
@@ -404,6 +422,7 @@ PATCHES: Sequence[Callable[[], None]] = (
     read_what_was_there_at_the_start,
     forget_old_results,
     tell_conflicts_as_bigquery_does,
+    list_tables_partitioned_by_number,
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -83,6 +84,9 @@ class Store(ABC):
     @abstractmethod
     def service_rows(self, name: str) -> list[Row]:
         """Rows of a service table."""
+
+    def settle(self) -> None:
+        """Wait until what writers that are gone had begun has ended; nothing goes on without its writer by default."""
 
     @abstractmethod
     def function_rows(self, name: str, moment: datetime) -> list[Row]:
@@ -171,6 +175,15 @@ class BigQueryStore(Store):
         from energy_assets.warehouse.bigquery.store import BigQueryWarehouse
 
         return BigQueryWarehouse(self.connection(rest), clock=clock or self.clock, **options)
+
+    def settle(self) -> None:
+        """Jobs go on without the process that began them."""
+        connection = self.connection()
+        try:
+            while any(list(connection.client.list_jobs(state_filter=state)) for state in ("pending", "running")):
+                time.sleep(0.1)
+        finally:
+            connection.close()
 
     def query(self, text: str) -> pa.Table:
         """What a statement gives, as it is stored."""

@@ -110,6 +110,7 @@ def test_kill_9_leaves_rows_and_receipts_together(store: Store, warehouse: Wareh
 
 def consistent(store: Store, warehouse: Warehouse) -> int:
     """Check that rows and receipts agree; gives the number of the last batch that is there."""
+    store.settle()
     read = warehouse.read(PRICES, DAY - timedelta(days=1), DAY, columns=["settlementPeriod", "_receipt_id"])
     warehouse.close()
     held = Counter(read.column("_receipt_id").to_pylist())

@@ -283,10 +283,9 @@ class Commit:
         day = BIGQUERY.partition_day
         none = "CAST(NULL AS DATE)"
         mine = f"table_name = {BIGQUERY.text(self._table.name)} AND table_id = {BIGQUERY.text(self._prepared.table_id)}"
-        commits = BIGQUERY.qualified(self._schema, service.COMMITS)
         yield (
-            f"SELECT 'generation' AS what, '' AS receipt, {none} AS day, coalesce(max(generation), 0) AS n, 0 AS m "
-            f"FROM {commits} WHERE {mine}"
+            f"SELECT 'generation' AS what, '' AS receipt, {none} AS day, generation AS n, 0 AS m "
+            f"FROM ({newest_generation(self._schema, self._prepared.table_id)})"
         )
         yield f"SELECT _change, _receipt_id, {day}, count(*), 0 FROM delta GROUP BY _change, _receipt_id, {day}"
         yield f"SELECT 'held', '', H.* , 0 FROM ({self._sql.day_counts(self._days)}) H"
@@ -347,9 +346,7 @@ class Commit:
         return ";\n".join(statements) + ";"
 
     def _assert_generation(self, generation: int) -> str:
-        commits = BIGQUERY.qualified(self._schema, service.COMMITS)
-        mine = f"table_name = {BIGQUERY.text(self._table.name)} AND table_id = {BIGQUERY.text(self._prepared.table_id)}"
-        newest = f"SELECT coalesce(max(generation), 0) FROM {commits} WHERE {mine}"
+        newest = newest_generation(self._schema, self._prepared.table_id)
         return f"ASSERT ({newest}) = {generation} AS {BIGQUERY.text(MOVED)}"
 
     def _row_statements(self, rows: StagedRows, found: Comparison, now: datetime) -> Iterator[str]:
@@ -374,7 +371,7 @@ class Commit:
             yield self._sql.keep_revised("delta", self._bounds, now)
             yield _expect(found.updated)
         if found.inserted or found.updated:
-            yield self._sql.merge(standing, self._columns, self._bounds)
+            yield self._sql.merge(standing, self._columns, self._bounds, revising=bool(found.updated))
             yield _expect(found.inserted + found.updated)
         if found.late_new and self._repeats:
             yield self._sql.keep_late("ranked", self._columns, "S._copy = 1 AND S._place > 1", self._bounds, now)
@@ -388,13 +385,7 @@ class Commit:
             yield insert_records(self._schema, service.DAYS, service.DAYS_COLUMNS, days)
         written = service.as_rows(receipts, {self._table.name: self._prepared.table_id}, self._staged.receipt_days)
         yield insert_records(self._schema, service.RECEIPTS, service.RECEIPT_COLUMNS, written)
-        commit: service.Record = {
-            "table_name": self._table.name,
-            "table_id": self._prepared.table_id,
-            "generation": found.generation + 1,
-            "run_id": self._run_id,
-            "recorded_utc": service.naive(now),
-        }
+        commit = commit_record(self._table.name, self._prepared.table_id, found.generation + 1, self._run_id, now)
         yield insert_records(self._schema, service.COMMITS, service.COMMITS_COLUMNS, [commit])
 
 
@@ -426,6 +417,25 @@ def _take(found: Comparison, what: str, receipt: str, day: date | None, count: i
         found.grown[day] -= count
     elif what == "late new":
         found.late_new += count
+
+
+def newest_generation(schema: str, table_id: str) -> str:
+    """A query for the number of a table's newest commit, 0 before the first; it reads the table's own slot only."""
+    commits = BIGQUERY.qualified(schema, service.COMMITS)
+    own = f"slot = {service.slot_of(table_id)} AND table_id = {BIGQUERY.text(table_id)}"
+    return f"SELECT coalesce(max(generation), 0) AS generation FROM {commits} WHERE {own}"
+
+
+def commit_record(name: str, table_id: str, generation: int, run_id: str, now: datetime) -> service.Record:
+    """A commit as a row of ``_commits``."""
+    return {
+        "slot": service.slot_of(table_id),
+        "table_name": name,
+        "table_id": table_id,
+        "generation": generation,
+        "run_id": run_id,
+        "recorded_utc": service.naive(now),
+    }
 
 
 def insert_records(

@@ -40,7 +40,7 @@ BIGQUERY = Dialect(
         service.RECEIPTS: "PARTITION BY TIMESTAMP_TRUNC(window_from_utc, MONTH) CLUSTER BY table_name",
         service.QUARANTINE: "PARTITION BY TIMESTAMP_TRUNC(window_from_utc, MONTH) CLUSTER BY dataset",
         service.DAYS: "PARTITION BY DATE_TRUNC(day, MONTH) CLUSTER BY table_name",
-        service.COMMITS: "CLUSTER BY table_name",
+        service.COMMITS: f"PARTITION BY RANGE_BUCKET(slot, GENERATE_ARRAY(0, {service.SLOTS}, 1)) CLUSTER BY table_id",
     },
 )
 

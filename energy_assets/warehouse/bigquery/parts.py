@@ -17,7 +17,13 @@ from google.api_core import exceptions as api
 from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import MovedError, WarehouseError
 from energy_assets.warehouse import service
-from energy_assets.warehouse.bigquery.commit import FAILED_TURNS_MOST, MOVED, insert_records
+from energy_assets.warehouse.bigquery.commit import (
+    FAILED_TURNS_MOST,
+    MOVED,
+    commit_record,
+    insert_records,
+    newest_generation,
+)
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY, logical, physical
 from energy_assets.warehouse.bigquery.jobs import (
     CALL_SECONDS,
@@ -122,7 +128,7 @@ class BigQueryParts:
         held = self.held(table) if self._ready() else None
         if held is None:
             return 0
-        (newest,) = self._one(self._newest_commit(table, held.table_id), table)
+        (newest,) = self._one(newest_generation(self._schema, held.table_id), table)
         return int(newest)
 
     def days(self, parts: Sequence[Part]) -> Sequence[Mapping[date, int]]:
@@ -192,7 +198,7 @@ class BigQueryParts:
         yield "BEGIN TRANSACTION"
         table = sql.part.table
         if sql.part.relation in FENCED and sql.stored is not None:
-            newest = self._newest_commit(table, sql.stored.table_id)
+            newest = newest_generation(self._schema, sql.stored.table_id)
             yield f"ASSERT ({newest}) = {generation} AS {BIGQUERY.text(MOVED)}"
         yield f"ASSERT ({sql.count()}) = {before} AS {BIGQUERY.text(MOVED)}"
         if before:
@@ -202,13 +208,7 @@ class BigQueryParts:
             lists = {n: _list(rows.columns[n], k) for n, k in sql.kinds.items() if n in columns and k in _ITEMS}
             yield sql.insert(columns, rows.relation(self._schema, columns, lists))
         if sql.part.relation in FENCED and sql.stored is not None:
-            commit: service.Record = {
-                "table_name": table.name,
-                "table_id": sql.stored.table_id,
-                "generation": generation + 1,
-                "run_id": RUN,
-                "recorded_utc": service.naive(self._clock()),
-            }
+            commit = commit_record(table.name, sql.stored.table_id, generation + 1, RUN, self._clock())
             yield insert_records(self._schema, service.COMMITS, service.COMMITS_COLUMNS, [commit])
         yield "COMMIT TRANSACTION"
 
@@ -235,10 +235,6 @@ class BigQueryParts:
                 raise moved from error
             raise
         raise moved
-
-    def _newest_commit(self, table: Table, table_id: str) -> str:
-        mine = f"table_name = {BIGQUERY.text(table.name)} AND table_id = {BIGQUERY.text(table_id)}"
-        return f"SELECT coalesce(max(generation), 0) FROM {self._name(service.COMMITS)} WHERE {mine}"
 
     def _name(self, table: str) -> str:
         return BIGQUERY.qualified(self._schema, table)
