@@ -85,8 +85,9 @@ class Store(ABC):
     def service_rows(self, name: str) -> list[Row]:
         """Rows of a service table."""
 
+    @abstractmethod
     def settle(self) -> None:
-        """Wait until what writers that are gone had begun has ended; nothing goes on without its writer by default."""
+        """Wait until what writers that are gone had begun has ended."""
 
     @abstractmethod
     def function_rows(self, name: str, moment: datetime) -> list[Row]:
@@ -112,6 +113,9 @@ class DuckDBStore(Store):
 
     def open(self, clock: Callable[[], datetime] | None = None) -> DuckDBWarehouse:
         return DuckDBWarehouse(self.path, SCHEMA, clock=clock or self.clock, wait_seconds=30)
+
+    def settle(self) -> None:
+        """Nothing goes on without its writer."""
 
     @contextmanager
     def by_hand(self) -> Iterator[duckdb.DuckDBPyConnection]:
