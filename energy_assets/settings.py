@@ -11,6 +11,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Mapping
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -56,7 +57,17 @@ IRIS_BATCH_SECONDS = {"duckdb": 60, "bigquery": 300}
 project in a day: every 5 minutes is 288 a day, and a fresh staging table for each batch keeps even that off the
 tables."""
 
+IRIS_MIN_FREE_GB = 2.0
+"""Below this the listener stops receiving: the queue keeps messages for three days, a full disk keeps nothing."""
+
+IRIS_SILENCE_SECONDS = 300
+"""A message a second or so is usual over all streams together; five minutes without any look like a dead link."""
+
+IRIS_GIVE_UP_SECONDS = 600
+"""Ten minutes without the queue: longer than a failover of the service; a new process then tries with fresh state."""
+
 _SECRET = frozenset({"IRIS_CLIENT_SECRET", "IRIS_CONNECTION_STRING", "ENERGY_ASSETS_ALERT_URLS"})
+_KEYS_INSIDE = frozenset({"sharedaccesskey", "sharedaccesssignature"})
 _SYSTEM_SCHEMAS = ("information_schema", "pg_catalog")
 
 
@@ -83,6 +94,26 @@ def _endpoint(value: str) -> str:
     return parts.netloc
 
 
+def _authority(value: str) -> str:
+    """An https address without credentials: Azure's library sends the secret there."""
+    if urlsplit(value.strip()).scheme != "https":
+        raise ValueError("it must begin with https://, because the secret is sent there")
+    return _address(value)
+
+
+def _queue_endpoint(value: str) -> str:
+    """``sb://host:port`` of a stand-in for the queue's namespace."""
+    scheme, found, rest = value.strip().partition("://")
+    parts = urlsplit(f"//{rest if found else value.strip()}")
+    if found and scheme not in ("sb", "amqps"):
+        raise ValueError("it must be host:port, or begin with sb://")
+    if not parts.hostname or parts.port is None or parts.path.rstrip("/") or parts.query or parts.fragment:
+        raise ValueError("it must name a host and a port, as sb://127.0.0.1:5671")
+    if parts.username or parts.password:
+        raise ValueError("it must hold no user name or password")
+    return f"sb://{parts.netloc}"
+
+
 def _absolute(value: Path) -> Path:
     try:
         return value.expanduser().absolute()
@@ -104,10 +135,22 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+def _day(value: object) -> object:
+    """Only ISO 8601: a number would be taken for seconds since 1970."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Authority = Annotated[str, AfterValidator(_authority)]
+QueueEndpoint = Annotated[str, AfterValidator(_queue_endpoint)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Schema = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_schema)]
+IrisTransport = Annotated[Literal["amqp", "websocket"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 
 
@@ -150,6 +193,14 @@ class Settings(BaseSettings):
         iris_namespace: Service Bus namespace.
         iris_tenant_id: Entra tenant that issues tokens.
         iris_connection_string: In place of the five above.
+        iris_secret_expires: Day on which the client's secret ends, to be warned before it.
+        iris_transport: AMQP on its own port, or inside web sockets on port 443.
+        iris_authority: Address of a stand-in for Entra.
+        iris_endpoint: Address of a stand-in for the namespace.
+        iris_ca: File of the certificates that the stand-ins are checked against.
+        iris_min_free_gb: Free space, in GB of 10⁹ bytes, below which nothing more is received.
+        iris_silence_seconds: Time without a message after which the link is taken for dead.
+        iris_give_up_seconds: Time without the queue after which the listener ends, for its supervisor to start it anew.
         sheet_id: Spreadsheet that mirrors the status.
         sheets_url: Address of a stand-in for Google Sheets.
         alert_urls: Apprise addresses; they carry secrets.
@@ -214,6 +265,20 @@ class Settings(BaseSettings):
     iris_namespace: str = _setting("IRIS_NAMESPACE", "elexon-insights-iris")
     iris_tenant_id: str = _setting("IRIS_TENANT_ID", "4203b7a0-7773-4de5-b830-8b263a20426e")
     iris_connection_string: SecretStr | None = _setting("IRIS_CONNECTION_STRING")
+    iris_secret_expires: Annotated[date | None, BeforeValidator(_day)] = _setting("IRIS_SECRET_EXPIRES")
+    iris_transport: IrisTransport = _setting("ENERGY_ASSETS_IRIS_TRANSPORT", "amqp")
+    iris_authority: Authority | None = _setting("ENERGY_ASSETS_IRIS_AUTHORITY")
+    iris_endpoint: QueueEndpoint | None = _setting("ENERGY_ASSETS_IRIS_ENDPOINT")
+    iris_ca: Folder | None = _setting("ENERGY_ASSETS_IRIS_CA")
+    iris_min_free_gb: float = Field(
+        IRIS_MIN_FREE_GB, ge=0, allow_inf_nan=False, validation_alias="ENERGY_ASSETS_IRIS_MIN_FREE_GB"
+    )
+    iris_silence_seconds: int = Field(
+        IRIS_SILENCE_SECONDS, ge=1, le=86_400, validation_alias="ENERGY_ASSETS_IRIS_SILENCE_SECONDS"
+    )
+    iris_give_up_seconds: int = Field(
+        IRIS_GIVE_UP_SECONDS, ge=1, le=86_400, validation_alias="ENERGY_ASSETS_IRIS_GIVE_UP_SECONDS"
+    )
 
     sheet_id: str | None = _setting("ENERGY_ASSETS_SHEET_ID")
     sheets_url: Address | None = _setting("ENERGY_ASSETS_SHEETS_URL")
@@ -247,7 +312,8 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[SecretStr, ...]:
         """Every secret that is set, for redaction."""
         single = (self.iris_client_secret, self.iris_connection_string)
-        return (*self.bmrs_api_keys, *(s for s in single if s is not None), *self.alert_urls)
+        shared = _shared_keys(self.iris_connection_string)
+        return (*self.bmrs_api_keys, *(s for s in single if s is not None), *shared, *self.alert_urls)
 
     def prepare_home(self) -> None:
         """Make the home with its log folder, and the warehouse file's folder.
@@ -340,6 +406,14 @@ def _clause(detail: ErrorDetails, given: Mapping[str, str]) -> str:
         wanted = detail["msg"].replace("Input", "it", 1)
     shown = name in given and name not in _SECRET
     return f"{name} is {given[name]!r}, but {wanted}" if shown else f"{name} is not usable: {wanted}"
+
+
+def _shared_keys(connection_string: SecretStr | None) -> tuple[SecretStr, ...]:
+    """The keys inside a Service Bus connection string, which may be shown without what is around them."""
+    if connection_string is None:
+        return ()
+    parts = (part.partition("=") for part in connection_string.get_secret_value().split(";"))
+    return tuple(SecretStr(value) for name, _, value in parts if name.strip().lower() in _KEYS_INSIDE and value)
 
 
 def _is_loopback(host: str) -> bool:
