@@ -103,7 +103,7 @@ class ElexonSandbox:
         if scope["type"] != "http":
             return
         answer = self._control if is_control(scope["path"]) else self._serve
-        await answer(scope, receive, _marked(send))
+        await answer(scope, receive, marked(send))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(BASE_PATH)
@@ -334,26 +334,26 @@ async def _deliver(body: bytes, faults: Sequence[Fault], scope: Scope, receive: 
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if kinds & {"reset", "short"}:
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        await _hang_up(scope, receive, reset="reset" in kinds)
+        await hang_up(scope, receive, reset="reset" in kinds)
         return
     for piece in chunks(body, CHUNK_BYTES):
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _hang_up(scope: Scope, receive: Receive, *, reset: bool) -> None:
+async def hang_up(scope: Scope, receive: Receive, *, reset: bool) -> None:
     """End the connection in mid-answer; the server puts the means into the scope."""
     scope["state"]["hang_up"](scope["client"], reset)
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _marked(send: Send) -> Send:
+def marked(send: Send) -> Send:
     """A sender that marks every answer as the sandbox's."""
 
-    async def marked(message: Message) -> None:
+    async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message.get("headers", ()), MARK]}
         await send(message)
 
-    return marked
+    return sending

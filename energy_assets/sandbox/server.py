@@ -109,14 +109,19 @@ def bound(port: int = 0) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
-    """The base URL of a sandbox that listens there."""
-    return f"http://{HOST}:{listener.getsockname()[1]}{BASE_PATH}"
+def url_of(listener: socket.socket, path: str = BASE_PATH) -> str:
+    """The base URL of a sandbox that listens there, with the path that its provider has."""
+    return f"http://{HOST}:{listener.getsockname()[1]}{path}"
 
 
 @contextmanager
-def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
+def running(app: ASGIApp, port: int = 0, path: str = BASE_PATH) -> Iterator[str]:
     """Serve an application from a thread while the context lasts.
+
+    Args:
+        app: The application.
+        port: Port on loopback; 0 takes a free one.
+        path: Path that the provider's address has.
 
     Yields:
         The base URL, as the setting for the provider's address takes it.
@@ -132,7 +137,7 @@ def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
     if not started.wait(START_SECONDS):
         raise SandboxError(f"the sandbox did not start within {START_SECONDS:.0f} seconds")
     try:
-        yield url_of(listener)
+        yield url_of(listener, path)
     finally:
         server.should_exit = True
         thread.join(START_SECONDS)

@@ -6,6 +6,7 @@ Bytes in, file out; nothing here knows HTTP requests, retries or what the JSON m
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import mmap
 import zlib
@@ -47,7 +48,9 @@ class Written:
     size: int
 
 
-async def write_body(chunks: AsyncIterator[bytes], encoding: str, file: BinaryIO, most: int) -> Written:
+async def write_body(
+    chunks: AsyncIterator[bytes], encoding: str, file: BinaryIO, most: int, *, json: bool = True
+) -> Written:
     """Write a streamed body to ``file`` and look at whether it is whole.
 
     The look is at both ends only: framing (``Content-Length``, chunks) is the HTTP library's to check, and a body that
@@ -58,6 +61,7 @@ async def write_body(chunks: AsyncIterator[bytes], encoding: str, file: BinaryIO
         encoding: ``Content-Encoding``: empty, ``identity`` or ``gzip``.
         file: Open, empty, binary.
         most: Most bytes allowed, decoded.
+        json: Whether the body has to be JSON; otherwise the caller looks at it.
 
     Raises:
         BrokenBodyError: Empty, not JSON, cut, or not the encoding that it claims.
@@ -83,7 +87,7 @@ async def write_body(chunks: AsyncIterator[bytes], encoding: str, file: BinaryIO
         # The thread must be done with the file before anyone closes it, also when the transfer fails.
         await asyncio.gather(writing, return_exceptions=True)
     writer.write(b"".join(batch))
-    return writer.finish()
+    return writer.finish(json=json)
 
 
 class _Writer:
@@ -111,10 +115,11 @@ class _Writer:
         except zlib.error as error:
             raise BrokenBodyError(f"its compression is damaged ({error})") from error
 
-    def finish(self) -> Written:
-        if self._inflate is not None and not self._inflate.eof and self._size:
+    def finish(self, *, json: bool) -> Written:
+        if self._inflate is not None and not self._inflate.eof and (self._size or not json):
             raise BrokenBodyError("its compressed data end early")
-        self._check_ends()
+        if json:
+            self._check_ends()
         return Written(self._hash.hexdigest(), self._size)
 
     def _store(self, data: bytes) -> None:
@@ -154,6 +159,22 @@ def check_syntax(path: Path) -> None:
                 msgspec.json.decode(body, type=msgspec.Raw)
             except msgspec.DecodeError as error:
                 raise BrokenBodyError(f"it is not whole ({error})") from error
+
+
+def check_digest(path: Path, told: str) -> None:
+    """Compare a body with the digest that was told beside it.
+
+    Args:
+        path: The body.
+        told: Base64 of its MD5, as ``Content-MD5`` has it.
+
+    Raises:
+        BrokenBodyError: They differ, or what was told is no such digest.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+    if base64.b64encode(found).decode() != told.strip():
+        raise BrokenBodyError(f"its digest is not the one told with it, after {path.stat().st_size} bytes")
 
 
 def _closes_a_row(tail: bytes) -> bool:

@@ -13,7 +13,7 @@ import itertools
 import logging
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -31,7 +31,14 @@ from energy_assets.errors import FetchError, SettingsError, StatusError, Transpo
 from energy_assets.ingest.model import Body
 from energy_assets.ingest.spool import disk_error
 from energy_assets.sources import refusals
-from energy_assets.sources.body import BrokenBodyError, OversizeError, check_syntax, part_of, write_body
+from energy_assets.sources.body import (
+    BrokenBodyError,
+    OversizeError,
+    check_digest,
+    check_syntax,
+    part_of,
+    write_body,
+)
 from energy_assets.sources.pace import Pace
 from energy_assets.sources.redaction import Redactor
 
@@ -102,8 +109,14 @@ PASSING = THROTTLES | {HTTPStatus.REQUEST_TIMEOUT}
 FRAMING = frozenset({"content-length", "transfer-encoding"})
 """Headers by which the HTTP library sees that a body was cut; without them a closed connection looks like the end."""
 
+DIGEST_HEADER = "content-md5"
+"""Some stores say what a body's digest is. Of an encoded body it may be that of either form, so it is left aside."""
+
 LIMITING = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY})
 """Statuses whose body may name the longest window."""
+
+BodyCheck = Callable[[Path], None]
+"""Looks at a body that is no JSON, or not for us to judge: raises ``BrokenBodyError`` where it is not whole."""
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +201,7 @@ class HttpClient:
         requests_per_second: Sustained rate.
         concurrency: Requests in flight.
         api_keys: Keys sent in turn as ``X-API-Key``, one a request; may be none.
+        headers: Further headers of every request; no secrets.
         patience: Attempts, waits and time limits.
         body_most: Most decoded bytes of one body.
         sleep: Waits between attempts.
@@ -204,6 +218,7 @@ class HttpClient:
         requests_per_second: float,
         concurrency: int,
         api_keys: Sequence[SecretStr] = (),
+        headers: Mapping[str, str] | None = None,
         patience: Patience = Patience(),
         body_most: int = BODY_MOST_BYTES,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -221,7 +236,7 @@ class HttpClient:
         self._holds = _Holds()
         self._sent: Counter[str] = Counter()
         self._unreachable = 0
-        self._client = _make_client(self._base, concurrency, patience)
+        self._client = _make_client(self._base, concurrency, patience, headers or {})
 
     async def __aenter__(self) -> HttpClient:
         return self
@@ -243,15 +258,23 @@ class HttpClient:
         return self._redact(self._address(path, params))
 
     async def download(
-        self, path: str, params: Sequence[tuple[str, str]], destination: Path, *, group: str = ""
+        self,
+        path: str,
+        params: Sequence[tuple[str, str]],
+        destination: Path,
+        *,
+        group: str = "",
+        check: BodyCheck | None = None,
     ) -> Body:
         """Get one body into ``destination``, which appears only when the body is whole.
 
         Args:
-            path: Path below the base address, percent-encoded, beginning with a slash.
+            path: Path below the base address, percent-encoded, beginning with a slash; empty for the address itself.
             params: Query parameters in the order sent; names may repeat.
             destination: File to make; its folder exists.
             group: Requests that one ``Retry-After`` holds back together, and that are counted together.
+            check: In place of the look at whether the body is whole JSON; called in a thread, on a file that the
+                provider framed. A body that it refuses is asked for again.
 
         Raises:
             TransportError: No whole answer came after all attempts.
@@ -271,7 +294,7 @@ class HttpClient:
                 reraise=True,
             ):
                 with attempt:
-                    return await self._attempt(self._address(path, params), destination, trail)
+                    return await self._attempt(self._address(path, params), destination, trail, check)
         except _AgainError as error:
             again = error
         # Raised out here, so that no inner exception with unredacted text hangs on the one that is shown.
@@ -309,7 +332,7 @@ class HttpClient:
 
         return stop
 
-    async def _attempt(self, address: str, destination: Path, trail: _Trail) -> Body:
+    async def _attempt(self, address: str, destination: Path, trail: _Trail, check: BodyCheck | None) -> Body:
         await self._wait_for_hold(trail)
         async with self._slots:
             token = await self._pace.turn()
@@ -318,7 +341,7 @@ class HttpClient:
             trail.attempts += 1
             try:
                 async with asyncio.timeout(max(0.0, self._patience.deadline - trail.seconds)):
-                    body = await self._exchange(address, destination, trail, token)
+                    body = await self._exchange(address, destination, trail, token, check)
             except TimeoutError:
                 trail.seconds = self._patience.deadline
                 raise _AgainError("not answered whole in the time allowed") from None
@@ -351,7 +374,9 @@ class HttpClient:
     def _note_unreachable(self, error: httpx.RequestError) -> None:
         self._unreachable = self._unreachable + 1 if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else 0
 
-    async def _exchange(self, address: str, destination: Path, trail: _Trail, token: int) -> Body:
+    async def _exchange(
+        self, address: str, destination: Path, trail: _Trail, token: int, check: BodyCheck | None
+    ) -> Body:
         """One request and its redirects; the body on disk, or the exception that says what to do."""
         headers = {API_KEY_HEADER: next(self._keys)} if self._keys else {}
         target = httpx.URL(address)
@@ -361,7 +386,7 @@ class HttpClient:
             async with self._client.stream("GET", target, headers=headers) as response:
                 self._unreachable = 0
                 if response.status_code == HTTPStatus.OK:
-                    return await self._receive(response, destination, trail, requested)
+                    return await self._receive(response, destination, trail, requested, check)
                 if not response.has_redirect_location:
                     await self._refuse(response, trail, token)
                 target = self._redirected(target, response, trail)
@@ -382,16 +407,22 @@ class HttpClient:
             )
         return target
 
-    async def _receive(self, response: httpx.Response, destination: Path, trail: _Trail, requested: datetime) -> Body:
+    async def _receive(
+        self,
+        response: httpx.Response,
+        destination: Path,
+        trail: _Trail,
+        requested: datetime,
+        check: BodyCheck | None,
+    ) -> Body:
         if "html" in response.headers.get("content-type", ""):
             raise BrokenBodyError("it is a page of HTML")
         part = part_of(destination)
         encoding = response.headers.get("content-encoding", "").strip().lower()
         try:
             with part.open("wb") as file:
-                written = await write_body(response.aiter_raw(), encoding, file, self._body_most)
-            if not encoding and not FRAMING & response.headers.keys():
-                await asyncio.to_thread(check_syntax, part)
+                written = await write_body(response.aiter_raw(), encoding, file, self._body_most, json=check is None)
+            await self._look(part, response, encoding, check)
             part.replace(destination)
         except OversizeError:
             raise WindowTooLargeError(
@@ -411,6 +442,19 @@ class HttpClient:
             requested_utc=requested,
             sandbox=SANDBOX_HEADER in response.headers,
         )
+
+    async def _look(self, part: Path, response: httpx.Response, encoding: str, check: BodyCheck | None) -> None:
+        """Whether a body is whole, beyond what was seen while it came."""
+        framed = bool(encoding or FRAMING & response.headers.keys())
+        digest = response.headers.get(DIGEST_HEADER)
+        if digest and not encoding:
+            await asyncio.to_thread(check_digest, part, digest)
+        if check is not None and not framed:
+            raise BrokenBodyError("nothing tells where it ends")
+        if check is not None:
+            await asyncio.to_thread(check, part)
+        elif not framed:
+            await asyncio.to_thread(check_syntax, part)
 
     async def _refuse(self, response: httpx.Response, trail: _Trail, token: int) -> NoReturn:
         """Raise what an answer other than 200 means."""
@@ -455,9 +499,10 @@ def user_agent() -> str:
     return f"energy-assets/{release} (Great Britain electricity market data; python-httpx/{httpx.__version__})"
 
 
-def _make_client(base: str, concurrency: int, patience: Patience) -> httpx.AsyncClient:
+def _make_client(base: str, concurrency: int, patience: Patience, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    usual = {"User-Agent": user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"}
     return httpx.AsyncClient(
-        headers={"User-Agent": user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"},
+        headers={**usual, **headers},
         timeout=httpx.Timeout(connect=patience.connect, read=patience.read, write=WRITE_SECONDS, pool=POOL_SECONDS),
         limits=httpx.Limits(
             max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=KEEPALIVE_SECONDS

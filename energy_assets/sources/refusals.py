@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from html import unescape
 from typing import Any
 
 WORDS_MOST = 200
@@ -44,16 +45,23 @@ def provider_words(body: str) -> str:
     """What a refusal's body says, in one line of at most ``WORDS_MOST`` characters; empty when it says nothing.
 
     A validation problem (``{"title": …, "errors": {member: [text, …]}}``) is given as its error texts, each with the
-    member that it is about; other JSON as its ``detail``, ``message`` or ``title``; a page of HTML as nothing.
+    member that it is about; other JSON as its ``detail``, ``message`` or ``title``; an error of a blob store as its
+    code and first line; a page of HTML as nothing.
     """
     try:
         problem = json.loads(body)
     except ValueError:
-        text = "" if body.lstrip().startswith("<") else body
+        text = _marked_up(body) if body.lstrip("\ufeff \r\n\t").startswith("<") else body
     else:
         text = "; ".join(_problem_texts(problem))
     text = " ".join(text.split())
     return text if len(text) <= WORDS_MOST else text[: WORDS_MOST - 1].rstrip() + "…"
+
+
+def _marked_up(body: str) -> str:
+    """Code and first line of a blob store's ``<Error>``; its further lines name the request and the time."""
+    told = (re.search(rf"<{tag}>([^<\n]*)", body) for tag in ("Code", "Message"))
+    return ": ".join(unescape(found[1].strip()) for found in told if found)
 
 
 def _problem_texts(problem: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
