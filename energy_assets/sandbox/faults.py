@@ -38,6 +38,9 @@ Kind = Literal[
     "rename_column",
     "reorder_columns",
     "untypable",
+    "vanished",
+    "same_marker",
+    "endless",
 ]
 """What goes wrong.
 
@@ -56,6 +59,9 @@ Kind = Literal[
 - ``duplicate_rows``: every row twice.
 - ``new_column``, ``missing_column``, ``rename_column``, ``reorder_columns``: change ``column`` in every row.
 - ``untypable``: a word where a number belongs, in ``share`` of the rows (0: in one).
+- ``vanished``: a blob that the archive lists is not there.
+- ``same_marker``, ``endless``: every page of the archive's listing says that there is another, by the same marker or by
+  a new one.
 """
 
 Row = dict[str, Any]
