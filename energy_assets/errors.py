@@ -9,6 +9,10 @@
 │   ├── ``StatusError``         the provider answered with an error status
 │   └── ``WindowTooLargeError`` the provider names a smaller limit for the window
 ├── ``SpoolError``          bodies cannot be kept or read: the disk is full, not writable, or the body is gone
+├── ``ListenError``         the push service cannot be listened to
+│   ├── ``RefusedError``        credentials or queue are refused: trying again changes nothing
+│   ├── ``UnreachableError``    the queue could not be reached for long
+│   └── ``SecondListenerError`` another listener holds the drop folder
 ├── ``ContractError``       an answer came, and is not what was asked for
 └── ``WarehouseError``      the store refused, is busy, full or foreign
     ├── ``WarehouseBusyError``
@@ -71,6 +75,22 @@ class WindowTooLargeError(FetchError):
 
 class SpoolError(EnergyAssetsError):
     """A body cannot be kept on disk or read back."""
+
+
+class ListenError(EnergyAssetsError):
+    """The push service cannot be listened to."""
+
+
+class RefusedError(ListenError):
+    """Credentials or queue are refused: somebody has to change something before it is worth trying again."""
+
+
+class UnreachableError(ListenError):
+    """The queue could not be reached for longer than we wait."""
+
+
+class SecondListenerError(ListenError):
+    """Another listener holds the drop folder."""
 
 
 class ContractError(EnergyAssetsError):
