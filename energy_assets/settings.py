@@ -38,6 +38,13 @@ ELEXON_CONCURRENCY = 16
 """Requests in flight: enough to hide 100 ms of latency at the rate above, few enough that sixteen of the largest bodies
 (a BOD hour of 6 MB) fit a small machine's disk cache."""
 
+IRIS_ARCHIVE_REQUESTS_PER_SECOND = 40.0
+"""Every message is a request of its own, and no limit is published. Half of what Elexon's API is asked for: an hour of
+the busiest stream takes a minute, and a store behind a content network is built for more."""
+
+IRIS_ARCHIVE_CONCURRENCY = 16
+"""Requests in flight: enough for the rate above at 400 ms each, as for a blob that the network has not kept."""
+
 MOST_CONCURRENCY = 64
 MOST_REQUESTS_PER_SECOND = 200.0
 
@@ -185,6 +192,8 @@ class Settings(BaseSettings):
         bmrs_api_keys: Keys to rotate; the API needs none.
         neso_url: Base address of the NESO data portal's actions.
         iris_archive_url: Base address of the public IRIS archive.
+        iris_archive_requests_per_second: Sustained request rate.
+        iris_archive_concurrency: Requests in flight.
         iris_drop_dir: Folder into which IRIS messages are written.
         iris_batch_seconds: Time that messages gather before they are loaded; by default as suits the warehouse.
         iris_client_id: Client that may read the queue.
@@ -250,6 +259,16 @@ class Settings(BaseSettings):
     iris_archive_url: Address = _setting(
         "ENERGY_ASSETS_IRIS_ARCHIVE_URL", "https://archive.data.elexon.co.uk/iris-archive"
     )
+    iris_archive_requests_per_second: float = Field(
+        IRIS_ARCHIVE_REQUESTS_PER_SECOND,
+        gt=0,
+        le=MOST_REQUESTS_PER_SECOND,
+        allow_inf_nan=False,
+        validation_alias="ENERGY_ASSETS_IRIS_ARCHIVE_REQUESTS_PER_SECOND",
+    )
+    iris_archive_concurrency: int = Field(
+        IRIS_ARCHIVE_CONCURRENCY, ge=1, le=MOST_CONCURRENCY, validation_alias="ENERGY_ASSETS_IRIS_ARCHIVE_CONCURRENCY"
+    )
     iris_drop_dir: Folder = Field(
         default_factory=lambda data: data["home"] / "iris", validation_alias="ENERGY_ASSETS_IRIS_DROP_DIR"
     )
@@ -308,6 +327,11 @@ class Settings(BaseSettings):
         A loopback address is the sandbox: made-up rows must never be taken for Elexon's.
         """
         return "SANDBOX" if _is_loopback(urlsplit(self.elexon_url).hostname or "") else "BMRS"
+
+    @property
+    def iris_archive_label(self) -> Literal["IRIS-ARCHIVE", "SANDBOX"]:
+        """Value of ``_source_api`` for rows fetched from ``iris_archive_url``, by the same rule."""
+        return "SANDBOX" if _is_loopback(urlsplit(self.iris_archive_url).hostname or "") else "IRIS-ARCHIVE"
 
     def secrets(self) -> tuple[SecretStr, ...]:
         """Every secret that is set, for redaction."""
