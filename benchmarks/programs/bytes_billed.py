@@ -130,7 +130,7 @@ class Warehouse:
 
     def __init__(self, recorded: Mapping[str, Any]) -> None:
         self._tables: dict[str, Stored] = {}
-        for dataset in datasets():
+        for dataset in datasets("bmrs"):
             rows = dataset.rows_per_day if dataset.rows_per_day is not None else UNKNOWN_ROWS_PER_DAY
             self._tables[dataset.table.name] = _stored(dataset.table, rows, "rows")
             self._tables[history_name(dataset.table.name)] = _stored(dataset.table, rows, "history")
@@ -169,7 +169,7 @@ def _service(name: str, widths: Sequence[Mapping[str, float]]) -> Stored:
         DAYS_OF_MONTH,
         a_day * DAYS_OF_MONTH,
         # First in the clusters of each is the table's name.
-        share=1 / len({*datasets()}),
+        share=1 / len({*datasets("bmrs")}),
     )
 
 
@@ -412,7 +412,7 @@ def main() -> None:
         "least_of_reference": LEAST,
         "floor": total.references * LEAST,
         "most_in_10_s": _most_at_once(recorded["queries"]),
-        "streams": sum(1 for dataset in datasets() if dataset.iris_stream),
+        "streams": sum(1 for dataset in datasets("bmrs") if dataset.iris_stream),
         "by_kind": {k: vars(s) for k, s in sorted(by_kind.items(), key=lambda x: -x[1].billed)},
         "by_statement": {k: vars(s) for k, s in sorted(by_statement.items(), key=lambda x: -x[1].billed)},
         "touched": {str(k): v for k, v in sorted(counts.items())},

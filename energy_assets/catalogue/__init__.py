@@ -18,11 +18,17 @@ __all__ = ["dataset", "datasets", "select"]
 
 
 @cache
-def datasets() -> tuple[Dataset, ...]:
-    """All entries of all providers, in reading order."""
-    from energy_assets.catalogue import bmrs
+def datasets(provider: str | None = None) -> tuple[Dataset, ...]:
+    """All entries, or those of one provider (``bmrs``, ``iris``), in reading order."""
+    from energy_assets.catalogue import bmrs, iris
 
-    return bmrs.ENTRIES
+    return tuple(d for d in (*bmrs.ENTRIES, *iris.ENTRIES) if provider in (None, d.provider))
+
+
+@cache
+def _asked() -> tuple[Dataset, ...]:
+    """Entries whose provider is asked for them, as opposed to pushing them."""
+    return tuple(d for d in datasets() if d.query.framing == "rows")
 
 
 @cache
@@ -48,8 +54,10 @@ def select(expression: str, profile: Profile | None = None) -> tuple[Dataset, ..
     """The entries that an expression names, each once, in catalogue order.
 
     Args:
-        expression: Comma-separated terms, any of which may match: a name, a glob (``bmrs/*``, ``UOU*``),
-            ``group:forecast``, ``profile:core`` or ``all``.
+        expression: Comma-separated terms, any of which may match: a name, a glob (``bmrs/*``, ``iris/*``, ``UOU*``),
+            ``group:forecast``, ``profile:core`` or ``all``. Streams that are pushed are chosen by name, by a glob with
+            their provider, or as ``group:iris``: their past is one download a message, which nobody asks for in
+            passing.
         profile: Keep only entries of this profile.
 
     Raises:
@@ -66,14 +74,15 @@ def _matching(term: str) -> tuple[Dataset, ...]:
     """The entries of one term; at least one."""
     kind, _, value = term.partition(":")
     if term.lower() == "all":
-        return datasets()
+        return _asked()
     if value and kind.lower() == "group":
         return _labelled("group", value, {d.group for d in datasets()}, lambda d, v: d.group == v)
     if value and kind.lower() == "profile":
-        return _labelled("profile", value, set(get_args(Profile)), lambda d, v: v in d.profiles)
+        return _labelled("profile", value, set(get_args(Profile)), lambda d, v: v in d.profiles and d in _asked())
     if any(mark in term for mark in "*?["):
         pattern = term.lower()
-        found = tuple(d for d in datasets() if fnmatchcase(d.name, pattern) or fnmatchcase(d.code.lower(), pattern))
+        by_code = tuple(d for d in _asked() if fnmatchcase(d.code.lower(), pattern))
+        found = by_code or tuple(d for d in datasets() if fnmatchcase(d.name, pattern))
         if not found:
             raise CatalogueError(f"no dataset matches {term!r}; `energy-assets catalogue` lists them all")
         return found

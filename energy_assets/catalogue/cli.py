@@ -44,7 +44,7 @@ def main(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_command(
     selection: Annotated[
-        str, typer.Argument(help="Names, globs, group:NAME, profile:NAME or all, with commas.")
+        str, typer.Argument(help="Names, globs, group:NAME, profile:NAME or all (of what is asked for), with commas.")
     ] = "all",
     as_json: AsJson = False,
 ) -> None:

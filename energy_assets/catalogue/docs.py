@@ -69,7 +69,7 @@ _NOT_ASSETS = (
 
 def page() -> str:
     """The whole page as Markdown, ending in a newline."""
-    everything = datasets()
+    everything = datasets("bmrs")
     parts = [_opening(everything), _not_assets()]
     parts += [_group(name, tuple(members)) for name, members in groupby(everything, key=lambda d: d.group)]
     parts += [_derived(), _vocabulary(everything)]

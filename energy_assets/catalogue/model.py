@@ -24,6 +24,7 @@ Proof = Literal["recorded", "specified", "inferred"]
 Standing = Literal["stated", "learned", "unknown"]
 QueryUnit = Literal["instant", "day", "period", "snapshot"]
 EmptyMeaning = Literal["suspect", "silent"]
+Framing = Literal["rows", "messages", "raw"]
 Profile = Literal["core", "battery", "trading", "settlement", "forecast", "all"]
 
 SETTLEMENT_RUNS = ("II", "SF", "R1", "R2", "R3", "RF", "DF")
@@ -57,6 +58,7 @@ class Field:
         low: Least physically possible value, inclusive.
         high: Greatest physically possible value, inclusive.
         sentinels: Values that are codes and not measurements (kept as they come, excluded from bounds).
+        hashed: Whether another value is a revision of the row; not so for what only says how the row arrived.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Field:
     low: float | None = None
     high: float | None = None
     sentinels: tuple[float, ...] = ()
+    hashed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,8 @@ class Query:
         reach: Minutes before and after a settlement day in which, on the fetch axis, rows of that day may lie; not
             zero only where fetch axis and storage axis differ.
         scalars: The body is an array of plain values, stored in the single column.
+        framing: What a body holds: ``rows``, the provider's array of records; ``messages``, a segment of pushed
+            messages, each with records of its own; ``raw``, such a segment whose messages are records themselves.
 
     Templates may use: ``{from}`` ``{to}`` (RFC 3339, UTC, both sent inclusive), ``{date}`` ``{date_from}``
     ``{date_to}`` (settlement days, last one inclusive), ``{period}`` ``{period_from}`` ``{period_to}`` ``{periods}``
@@ -141,6 +146,7 @@ class Query:
     branches: tuple[tuple[str, tuple[str, ...]], ...] = ()
     reach: tuple[int, int] = (0, 0)
     scalars: bool = False
+    framing: Framing = "rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,8 @@ class Table:
         set_column: Instant column that says which members of a set a window covers; empty when a window always holds
             whole sets.
         heavy: Whether a day is large enough for partitions by day in a warehouse that limits their number.
+        reach_days: How far apart the days may be on which the same row arrives by two ways; 0 where the day follows
+            from the natural key.
         description: One sentence for catalogues of the warehouse.
     """
 
@@ -208,6 +216,7 @@ class Table:
     replace_scope: tuple[str, ...] = ()
     set_column: str | None = None
     heavy: bool = False
+    reach_days: int = 0
     description: str = ""
 
     @cached_property
@@ -231,8 +240,8 @@ class Dataset:
     """One provider dataset: one catalogue entry, one asset, one table.
 
     Attributes:
-        code: The provider's code, upper case.
-        provider: Provider key (``bmrs``); first part of the asset key and table prefix.
+        code: The provider's code, upper case; unique in the catalogue.
+        provider: Provider key (``bmrs``, ``iris``); first part of the asset key.
         title: Short name.
         description: What it is, in our words.
         group: Asset group.
@@ -254,6 +263,7 @@ class Dataset:
         notes: What a user of the data should know, one sentence each.
         legacy_code: Name in the service that closed in 2024.
         docs_url: The provider's page.
+        alias: Second part of the asset key where that is not the code.
     """
 
     code: str
@@ -280,6 +290,7 @@ class Dataset:
     legacy_code: str | None = None
     docs_url: str | None = None
     licence: str = field(default="")
+    alias: str | None = None
 
     @property
     def name(self) -> str:
@@ -288,8 +299,8 @@ class Dataset:
 
     @property
     def asset_key(self) -> tuple[str, str]:
-        """Dagster asset key: provider and code in lower case."""
-        return (self.provider, self.code.lower())
+        """Dagster asset key: provider, then code or alias in lower case."""
+        return (self.provider, (self.alias or self.code).lower())
 
     @property
     def fields(self) -> tuple[Field, ...]:

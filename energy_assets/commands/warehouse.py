@@ -91,10 +91,10 @@ def _described(selection: str) -> tuple[Table, ...]:
     Raises:
         CatalogueError: It names something unknown.
     """
-    from energy_assets.catalogue import datasets, derived, select
+    from energy_assets.catalogue import datasets, derived, iris, select
 
     if not selection:
-        return (*(d.table for d in datasets()), *derived.TABLES.values())
+        return (*(d.table for d in datasets()), *derived.TABLES.values(), iris.MESSAGES)
     terms = [term.strip() for term in selection.split(",") if term.strip()]
     own = [derived.TABLES[term.lower()] for term in terms if term.lower() in derived.TABLES]
     others = ",".join(term for term in terms if term.lower() not in derived.TABLES)

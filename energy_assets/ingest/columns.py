@@ -204,7 +204,7 @@ def stamped(rows: pa.Table, table: Table, stamp: Stamp, words: RowWords | None =
         columns[name] = arrow.from_numpy(np.full(count, micros(instant)), INSTANT)
     columns["_source_api"] = arrow.repeated(stamp.source_api, count)
     columns["_receipt_id"] = arrow.repeated(stamp.receipt_id, count)
-    hashes = (words or RowWords(rows)).hashes([*own, *others])
+    hashes = (words or RowWords(rows)).hashes([*(f.name for f in table.fields if f.hashed), *others])
     columns["_hash_key"] = arrow.from_numpy(hashes, pa.int64())
     return pa.table(columns | {name: rows.column(name) for name in others})
 

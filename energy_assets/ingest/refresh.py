@@ -21,7 +21,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 import pyarrow as pa
 
-from energy_assets import calendar
+from energy_assets import arrow, calendar
+from energy_assets.catalogue.iris import MESSAGES
 from energy_assets.catalogue.model import Dataset, Table
 from energy_assets.errors import (
     ContractError,
@@ -32,6 +33,7 @@ from energy_assets.errors import (
     WindowTooLargeError,
 )
 from energy_assets.ingest.model import (
+    QUARANTINE_SCHEMA,
     Body,
     Counts,
     Outcome,
@@ -89,6 +91,10 @@ answers another question does so for every window, and one odd window must not k
 REPETITION_REACH = timedelta(days=31)
 """How far from a window others are looked at for the same body: a provider that ignores the window answers every one
 with its latest data, so the neighbours show it, and a store of ten years need not be searched."""
+
+REGISTER_ROWS = 20_000
+"""Messages whose register is written at once: one commit for all streams of a usual run, and bounded memory in a long
+one."""
 
 HOLD_SECONDS = 2.0
 """How long the writer keeps the store open while work keeps coming, so that readers get their turn."""
@@ -157,12 +163,28 @@ def refresh(
     total: dict[str, Outcome] = {}
     for first, last in _chunks(from_day, to_day):
         plans = make_plans(datasets, first, last, policy, engine)
-        for outcome in asyncio.run(_Refresh(datasets, plans, policy, engine, on_progress).run()):
+        for outcome in carry_out(datasets, plans, policy, engine, on_progress):
             total[outcome.dataset] = merged(total[outcome.dataset], outcome) if outcome.dataset in total else outcome
             if on_outcome is not None:
                 on_outcome(outcome)
     _tidy(engine.spool.compress_pending)
     return [total[d.code] for d in datasets]
+
+
+def carry_out(
+    datasets: Sequence[Dataset],
+    plans: Mapping[str, Plan],
+    policy: Policy,
+    engine: Engine,
+    on_progress: OnProgress | None = None,
+) -> list[Outcome]:
+    """Fetch, type and write what plans say, by dataset code; one outcome per dataset, in the order given.
+
+    Raises:
+        WarehouseError: What became of messages could not be recorded; their rows may be written, and are found so when
+            the same is done again.
+    """
+    return asyncio.run(_Refresh(datasets, plans, policy, engine, on_progress).run())
 
 
 def make_plans(
@@ -266,6 +288,7 @@ class _Refresh:
                 for d in due
             ]
             done = dict(zip((d.code for d in due), await asyncio.gather(*(r.run() for r in runs)), strict=True))
+            await writer.finish_register()
         finally:
             typists.close()
             writer.close()
@@ -496,6 +519,7 @@ class _DatasetRun:
         # What is held of a register is an earlier reading, not what this one answers for.
         register = self._dataset.query.unit == "snapshot"
         final = await self._recorded(judged, typed.quarantine, None if register else self._dataset.table)
+        await self._writer.register(typed)
         self._tally.add(final)
         self._keep(body, final)
 
@@ -652,6 +676,8 @@ class _Writer:
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue()
         self._claimed: set[str] = set()
         self._claiming = threading.Lock()
+        self._register: list[pa.Table] = []
+        self._registering = threading.Lock()
         self._threads = [
             threading.Thread(target=self._run, name="writer", daemon=True) for _ in range(warehouse.writers)
         ]
@@ -668,6 +694,20 @@ class _Writer:
         Where ``held_in`` holds rows of the window, an empty answer is suspect, whatever the catalogue allows.
         """
         return await self._submit(lambda: self._record(receipt, quarantine, held_in))
+
+    async def register(self, typed: Typed) -> None:
+        """Keep what became of the messages of a window whose answer held no rows."""
+        if typed.messages is not None:
+            await self._submit(lambda: self._note([typed]))
+
+    async def finish_register(self) -> None:
+        """Write what is still to be said of messages.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
+        if self._register:
+            await self._submit(lambda: self._write_register(least=1))
 
     def close(self) -> None:
         for _ in self._threads:
@@ -741,15 +781,34 @@ class _Writer:
             self._warehouse.record(refused)
         if not keep:
             return WriteResult((), {}), tuple(refused)
-        self._claim(keep[0][1])
+        self._claim(keep[0][1].rows)
         rows = pa.concat_tables([t.rows for _, t in keep], promote_options="default")
         extra = tuple({f.name: f for _, t in keep for f in t.extra}.values())
         quarantine = pa.concat_tables([t.quarantine for _, t in keep])
         batch = WriteBatch(dataset.table, rows, tuple(r for r, _ in keep), quarantine, extra)
-        return self._warehouse.write(batch), tuple(refused)
+        result = self._warehouse.write(batch)
+        self._note([one for _, one in keep])
+        return result, tuple(refused)
 
-    def _claim(self, typed: Typed) -> None:
-        label = typed.rows.column("_source_api")[0].as_py()
+    def _note(self, typed: Sequence[Typed]) -> None:
+        """Take the register's rows of what was written; after the rows, so that it never names what is not there."""
+        tables = [one.messages for one in typed if one.messages is not None and one.messages.num_rows]
+        for table in tables:
+            self._claim(table)
+        with self._registering:
+            self._register.extend(tables)
+        self._write_register(least=REGISTER_ROWS)
+
+    def _write_register(self, least: int) -> None:
+        with self._registering:
+            if sum(rows.num_rows for rows in self._register) < least:
+                return
+            rows, self._register = pa.concat_tables(self._register), []
+        # No receipts of its own: each row names the receipt that brought its message.
+        self._warehouse.write(WriteBatch(MESSAGES, rows, (), arrow.empty(QUARANTINE_SCHEMA)))
+
+    def _claim(self, rows: pa.Table) -> None:
+        label = rows.column("_source_api")[0].as_py()
         kind: Literal["provider", "sandbox"] = "sandbox" if label == SANDBOX_LABEL else "provider"
         with self._claiming:
             if kind not in self._claimed:

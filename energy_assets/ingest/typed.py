@@ -16,7 +16,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from energy_assets import arrow
+from energy_assets.catalogue.iris import MESSAGES
 from energy_assets.catalogue.model import Dataset, Field, FieldType, Table
 from energy_assets.errors import ContractError
 from energy_assets.ingest.columns import (
@@ -42,6 +43,7 @@ from energy_assets.ingest.columns import (
 )
 from energy_assets.ingest.hashing import RowWords
 from energy_assets.ingest.members import MemberCount, count_members
+from energy_assets.ingest.messages import unpack
 from energy_assets.ingest.model import QUARANTINE_SCHEMA
 
 __all__ = ["RefusedBodyError", "Stamp", "Typed", "TypingEngine", "stamp_rows"]
@@ -110,6 +112,7 @@ class Typed:
         duplicate: Records equal to another of the body in every column.
         extra: Members that the catalogue does not know, as text columns.
         missing: Catalogued columns that no record had.
+        messages: Of a segment of messages, one row for each, as the register stores it.
     """
 
     rows: pa.Table
@@ -119,6 +122,7 @@ class Typed:
     duplicate: int = 0
     extra: tuple[Field, ...] = ()
     missing: tuple[str, ...] = ()
+    messages: pa.Table | None = None
 
 
 class RefusedBodyError(ContractError):
@@ -162,12 +166,31 @@ class TypingEngine:
         Raises:
             RefusedBodyError: The body is not JSON rows, rows lie outside the window, or too many cannot be typed.
         """
+        if dataset.query.framing != "rows":
+            return self._type_messages(dataset, body, stamp)
         with _rows_file(dataset, body, stamp) as path:
-            reading = _Reading(self._connection, dataset, path, stamp)
-            try:
-                return reading.run()
-            except duckdb.Error as error:
-                raise reading.refusal(f"the body cannot be read ({_first_line(error)})") from error
+            return self._read(dataset, path, stamp)
+
+    def _type_messages(self, dataset: Dataset, body: Path, stamp: Stamp) -> Typed:
+        """Type the rows of a segment; a message that cannot be read counts as one record, which is quarantined."""
+        unpacked = unpack(body, dataset, stamp.window, stamp.receipt_id, stamp.ingested_utc)
+        try:
+            typed = self._read(dataset, unpacked.rows, stamp)
+        finally:
+            unpacked.rows.unlink()
+        return replace(
+            typed,
+            quarantine=pa.concat_tables([unpacked.quarantine, typed.quarantine]),
+            fetched=typed.fetched + unpacked.unreadable,
+            messages=stamped(unpacked.messages, MESSAGES, stamp),
+        )
+
+    def _read(self, dataset: Dataset, path: Path, stamp: Stamp) -> Typed:
+        reading = _Reading(self._connection, dataset, path, stamp)
+        try:
+            return reading.run()
+        except duckdb.Error as error:
+            raise reading.refusal(f"the body cannot be read ({_first_line(error)})") from error
 
 
 def stamp_rows(table: Table, rows: pa.Table, stamp: Stamp) -> pa.Table:
@@ -419,7 +442,8 @@ class _Reading:
     def _quarantine(self, fetched: int) -> pa.Table:
         """Rows that cannot be typed; refuses the body when they are too many."""
         bad = self._scalar(f"SELECT count({REASON}) FROM typed")
-        if bad <= fetched * QUARANTINE_LIMIT:
+        # Messages were sent one by one: however many are bad, that says nothing of the others.
+        if bad <= fetched * QUARANTINE_LIMIT or self._dataset.query.framing != "rows":
             return self._quarantined(f"{REASON} IS NOT NULL", REASON)
         first = self._first(f"SELECT {REASON} FROM typed WHERE {REASON} IS NOT NULL ORDER BY {ROW} LIMIT 1")
         message = f"{bad} of {fetched} rows cannot be typed, first: {first[0] if first else '?'}"

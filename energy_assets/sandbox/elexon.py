@@ -94,7 +94,7 @@ class ElexonSandbox:
         self.requests = RequestLog()
         self.latency = latency
         self.clock = clock or _utc_now
-        self._endpoints = endpoints(datasets() if catalogue is None else catalogue)
+        self._endpoints = endpoints(datasets("bmrs") if catalogue is None else catalogue)
         self._repeated: dict[str, bytes] = {}
         self._control = control_app(self)
 

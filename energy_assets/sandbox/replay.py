@@ -119,7 +119,7 @@ class Replay:
         """
         if not folder.is_dir():
             raise SandboxError(f"there is no folder {folder} to replay; give the one that holds recorded bodies")
-        self._names = _Names(datasets() if catalogue is None else catalogue)
+        self._names = _Names(datasets("bmrs") if catalogue is None else catalogue)
         self._gathered: dict[tuple[str, Branch], _Rows] = defaultdict(_Rows)
         self.bodies = self._one_reading([self._read(body) for body in _bodies(folder)])
         self._blocks = {key: _block(rows) for key, rows in self._gathered.items()}

@@ -335,7 +335,8 @@ class Merge:
         self._cursor.register(STAGED, staged.rows)
         days = touched(self._table, staged, self._asked(staged))
         before = {} if self._created else self._day_counts(days)
-        self._merge(staged, stored=sum(before.values()))
+        # A row that may be stored under a neighbouring day is looked for even where its own day holds nothing yet.
+        self._merge(staged, stored=sum(before.values()) or self._table.reach_days)
         changed = any(tally.inserted or tally.withdrawn for tally in self._tallies.values())
         after = self._day_counts(days) if changed else before
         for name in self._temporary:
@@ -356,7 +357,7 @@ class Merge:
         return {day: counted.get(day, 0) for day in days.days}
 
     def _merge(self, staged: Staged, stored: int) -> None:
-        """Bring staged rows in; ``stored`` is how many rows the touched days hold."""
+        """Bring staged rows in; ``stored`` is zero where no stored row can meet them."""
         bounds = key_bounds(self._table, staged, DUCKDB, self._table.natural_key)
         source = self._standing(staged)
         if self._table.replace_scope and stored:

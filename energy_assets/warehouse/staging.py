@@ -266,6 +266,8 @@ def day_records(
 def key_bounds(table: Table, staged: Staged, dialect: Dialect, columns: Sequence[str]) -> Bounds:
     """Constants around the staged rows: their days, and the extent of each key column that a store can prune by.
 
+    Where the same row can arrive for neighbouring days, those are looked at as well, so that it is stored once.
+
     Only columns that hold a value in every staged row bound anything; a column with a fallback does not.
     """
     kinds = dict(table.columns)
@@ -278,7 +280,9 @@ def key_bounds(table: Table, staged: Staged, dialect: Dialect, columns: Sequence
         if column.null_count == 0:
             extent = pc.min_max(column).as_py()
             found.append((name, _literal(dialect, extent["min"]), _literal(dialect, extent["max"])))
-    return Bounds(staged.days, tuple(found))
+    steps = range(-table.reach_days, table.reach_days + 1)
+    days = sorted({day + timedelta(days=step) for day in staged.days for step in steps})
+    return Bounds(tuple(days), tuple(found))
 
 
 def _literal(dialect: Dialect, value: datetime | date | int) -> str:

@@ -83,7 +83,7 @@ def test_a_wrong_setting_is_told_when_the_location_loads(monkeypatch: pytest.Mon
 
 
 def test_every_catalogue_entry_and_derived_table_is_an_asset(specs: dict[str, dg.AssetSpec]) -> None:
-    names = {d.name for d in catalogue.datasets()}
+    names = {d.name for d in catalogue.datasets("bmrs")}
     assert set(specs) == names | set(derived.TABLES)
     assert len([n for n in specs if n.startswith("bmrs/")]) == 102
 
@@ -102,7 +102,7 @@ def test_every_asset_says_whose_it_is_what_it_holds_and_where(specs: dict[str, d
 
 
 def test_column_schemas_are_the_catalogues_with_meaning_and_unit(specs: dict[str, dg.AssetSpec]) -> None:
-    tables = {d.name: d.table for d in catalogue.datasets()} | dict(derived.TABLES)
+    tables = {d.name: d.table for d in catalogue.datasets("bmrs")} | dict(derived.TABLES)
     for name, spec in specs.items():
         columns = spec.metadata["dagster/column_schema"].columns
         assert [c.name for c in columns] == [c for c, _ in tables[name].columns], name
@@ -159,7 +159,7 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
 
 def test_refresh_and_revisions_hold_every_dataset_and_no_derived_table(defs: dg.Definitions) -> None:
     """A failed dataset must not skip a derived table, nor a derived table delay the refresh."""
-    names = {d.name for d in catalogue.datasets()}
+    names = {d.name for d in catalogue.datasets("bmrs")}
     chosen = {
         job: {"/".join(k.path) for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys}
         for job in ("bmrs_refresh", "bmrs_revisions", "bmrs_repair", "gb_derived")

@@ -95,7 +95,7 @@ def test_the_profile_bounds_what_is_kept_current(tmp_path: Path, instance: dg.Da
     at = "2026-07-15T05:00"
     chosen = {k for r in tick(core, "bmrs_refresh_schedule", instance, at)[0] for k in r.asset_selection or ()}
     codes = {k.path[1].upper() for k in chosen}
-    assert codes == {d.code for d in datasets() if "core" in d.profiles}
+    assert codes == {d.code for d in datasets("bmrs") if "core" in d.profiles}
     assert len(chosen) < len(tick(everything, "bmrs_refresh_schedule", instance, at)[0][0].asset_selection or ())
 
 

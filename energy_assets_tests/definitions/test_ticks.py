@@ -89,14 +89,14 @@ def test_a_quarter_of_an_hour_plans_far_fewer_than_all() -> None:
     """Every dataset planned is an event kept, whatever comes of it."""
     start, _ = calendar.day_bounds_utc(date(2026, 7, 15))
     morning = start + timedelta(hours=6)
-    planned = sum(len(r.datasets) for n in range(24) for r in refresh_requests(datasets(), morning + n * TICK))
-    assert planned < 0.75 * 24 * len(datasets())
+    planned = sum(len(r.datasets) for n in range(24) for r in refresh_requests(datasets("bmrs"), morning + n * TICK))
+    assert planned < 0.75 * 24 * len(datasets("bmrs"))
 
 
 def test_revisions_look_at_the_last_week_of_everything_but_registers() -> None:
-    first = revision_requests(datasets(), at("2026-11-23T07:20"))[0]
+    first = revision_requests(datasets("bmrs"), at("2026-11-23T07:20"))[0]
     assert (first.first, first.last) == (date(2026, 11, 16), date(2026, 11, 22))
-    assert {d.code for d in datasets() if d.query.unit == "snapshot"}.isdisjoint(d.code for d in first.datasets)
+    assert {d.code for d in datasets("bmrs") if d.query.unit == "snapshot"}.isdisjoint(d.code for d in first.datasets)
     assert len(first.datasets) > 90
 
 
@@ -121,7 +121,7 @@ def test_revisions_survive_the_change_to_a_shorter_timetable() -> None:
 
 def test_revisions_are_bounded_ranges_that_do_not_meet() -> None:
     for month in (1, 4, 7, 10):
-        requests = revision_requests(datasets(), datetime(2026, month, 20, 7, 20, tzinfo=UTC))
+        requests = revision_requests(datasets("bmrs"), datetime(2026, month, 20, 7, 20, tzinfo=UTC))
         ranges = sorted((r.first, r.last) for r in requests)
         assert all((last - first).days < 92 for first, last in ranges)
         assert all(a[1] < b[0] for a, b in pairwise(ranges))

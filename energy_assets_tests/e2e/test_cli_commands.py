@@ -123,7 +123,7 @@ def test_status_before_anything_was_loaded_says_so_and_what_to_do(cli: CommandLi
     assert "energy-assets refresh profile:core" in said.out
     report = cli.ok("status", "--json").json
     assert {d["state"] for d in report["datasets"]} == {"empty"}
-    assert len(report["datasets"]) == len(datasets())
+    assert len(report["datasets"]) == len(datasets("bmrs"))
 
 
 def test_status_tells_success_newest_data_rows_of_today_gaps_and_last_outcome(cli: CommandLine) -> None:

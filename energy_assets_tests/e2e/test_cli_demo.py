@@ -36,18 +36,18 @@ def cli(provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comma
 @pytest.mark.slow
 def test_offline_every_dataset_gets_a_day_and_a_second_time_changes_nothing(cli: CommandLine) -> None:
     said = cli.ok("demo", "--offline", ENERGY_ASSETS_ELEXON_URL=NOWHERE)
-    count = len(datasets())
+    count = len(datasets("bmrs"))
     assert f"{count} datasets: {count} written." in said.out
     assert "0 inserted, 0 updated." in said.out
     assert (said.err, "rror" in said.out.replace("_error", ""), "failed" in said.out) == ("", False, False)
-    for entry in datasets():
+    for entry in datasets("bmrs"):
         line = re.search(rf"^{entry.code} +just now +(\S+).* ([\d,]+) +0 +written *$", said.out, re.MULTILINE)
         assert line is not None, f"{entry.code} has no line in the status table"
         assert line[1] != "–", f"{entry.code} holds nothing"
         # An answer about a whole winter need not hold the day itself.
         assert line[2] != "0" or entry.check.before, f"{entry.code} has no rows of the day"
     for proof in ("recorded", "specified", "inferred"):
-        assert re.search(rf"^{proof} +{sum(d.proof == proof for d in datasets())} ", said.out, re.MULTILINE)
+        assert re.search(rf"^{proof} +{sum(d.proof == proof for d in datasets('bmrs'))} ", said.out, re.MULTILINE)
     assert not cli.database.exists(), "made-up data never meet the user's own warehouse"
     assert (cli.home / "demo" / "energy.duckdb").exists()
 

@@ -39,7 +39,7 @@ COVERING = {"written", "unchanged", "silent"}
 WHOLE_WINTER = "S0142"
 """Answers a whole winter for any day of it, so that rows far from the day are what was asked for."""
 
-WINDOWED = [d for d in datasets() if d.query.unit != "snapshot" and d.code != WHOLE_WINTER]
+WINDOWED = [d for d in datasets("bmrs") if d.query.unit != "snapshot" and d.code != WHOLE_WINTER]
 
 EVERY_STYLE = "FUELHH,FREQ,WINDFOR,NDF,MID,DISEBSP,BOALF,NETBSAD,OCNMFW,TEMP,INDO,AGPT"
 """One dataset of every way to ask, each with one window a day."""
@@ -194,7 +194,7 @@ def test_the_same_window_twice_changes_nothing(world: World, caplog: pytest.LogC
     assert sum(o.requests for o in again.values()) <= sum(o.requests for o in first.values())
     assert _rows_of_data(world) == rows
     assert sum(count for name, count in rows.items() if name.endswith("_history")) == 0
-    assert world.repeated_keys([d.code for d in datasets() if d.table.name in rows]) == {}
+    assert world.repeated_keys([d.code for d in datasets("bmrs") if d.table.name in rows]) == {}
 
 
 def test_acceptances_are_not_appended_every_cycle(make_world: MakeWorld) -> None:
@@ -481,9 +481,9 @@ def test_a_body_is_not_cut_at_a_page(make_world: MakeWorld) -> None:
 
 def test_every_measured_column_says_its_unit() -> None:
     """MW were summed as if they were MWh, and a dashboard showed 2,695 GW."""
-    silent = [f"{d.code}.{f.name}" for d in datasets() for f in d.fields if f.type == "number" and not f.unit]
+    silent = [f"{d.code}.{f.name}" for d in datasets("bmrs") for f in d.fields if f.type == "number" and not f.unit]
     assert silent == []
-    units = {(d.code, f.name): f.unit for d in datasets() for f in d.fields}
+    units = {(d.code, f.name): f.unit for d in datasets("bmrs") for f in d.fields}
     assert (units["FUELHH", "generation"], units["INDOD", "demand"]) == ("MW", "MWh")
 
 

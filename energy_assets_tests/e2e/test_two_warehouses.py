@@ -35,7 +35,7 @@ def engine(settings: Settings) -> Engine:
 
 
 def run(opened: Engine, run_id: str, since: datetime | None = None) -> dict[str, Outcome]:
-    outcomes = refresh(datasets(), DAY, DAY, Policy(run_id=run_id, refetch_since=since), opened)
+    outcomes = refresh(datasets("bmrs"), DAY, DAY, Policy(run_id=run_id, refetch_since=since), opened)
     assert {o.dataset: o.reason for o in outcomes if o.status == "failed"} == {}
     return {o.dataset: o for o in outcomes}
 
@@ -69,7 +69,7 @@ def test_a_day_of_every_dataset_is_the_same_in_both(tmp_path: Path, bigquery_ser
         }
 
         rows = 0
-        for dataset in datasets():
+        for dataset in datasets("bmrs"):
             here, there = held(ours, dataset.table), held(theirs, dataset.table)
             assert (here is None) == (there is None), dataset.code
             if here is None or there is None:

@@ -33,7 +33,7 @@ from energy_assets_tests.contract.store import DAY, batch
 from energy_assets_tests.contract.tables import ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS
 
 NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)
-TABLES = [d.table for d in datasets()] + list(derived.TABLES.values())
+TABLES = [d.table for d in datasets("bmrs")] + list(derived.TABLES.values())
 OWN = [ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS]
 SHAPES = list(
     {

@@ -48,43 +48,43 @@ PLACEHOLDERS = {
 }
 CHECKED_TYPES = {"date": "date", "period": "date", "instant": "instant"}
 
-ALL = pytest.mark.parametrize("entry", datasets(), ids=lambda d: d.code)
+ALL = pytest.mark.parametrize("entry", datasets("bmrs"), ids=lambda d: d.code)
 EVERY_TABLE = pytest.mark.parametrize(
-    "table", [*(d.table for d in datasets()), *TABLES.values()], ids=lambda table: table.name
+    "table", [*(d.table for d in datasets("bmrs")), *TABLES.values()], ids=lambda table: table.name
 )
 
 
 def of(codes: str) -> Iterable[Dataset]:
     """Entries by code, blanks between."""
-    return (next(d for d in datasets() if d.code == code) for code in codes.split())
+    return (next(d for d in datasets("bmrs") if d.code == code) for code in codes.split())
 
 
 class TestTheWhole:
     def test_every_code_of_the_issue_is_there_once(self) -> None:
-        codes = [d.code for d in datasets()]
+        codes = [d.code for d in datasets("bmrs")]
         assert not [code for code, times in Counter(codes).items() if times > 1]
         assert set(codes) >= VIEWS | REGISTERS
         assert len(set(codes) - VIEWS - REGISTERS) == DATASET_ENDPOINTS
 
     def test_codes_with_a_dataset_endpoint_are_asked_there(self) -> None:
-        elsewhere = {d.code for d in datasets() if not re.match(rf"/datasets/{d.code}(/stream)?$", d.query.path)}
+        elsewhere = {d.code for d in datasets("bmrs") if not re.match(rf"/datasets/{d.code}(/stream)?$", d.query.path)}
         assert elsewhere == VIEWS | REGISTERS | OUTTURN
 
     def test_groups_stand_together_so_that_the_page_has_each_once(self) -> None:
-        groups = list(dict.fromkeys(d.group for d in datasets()))
-        in_order = [d.group for d in datasets()]
+        groups = list(dict.fromkeys(d.group for d in datasets("bmrs")))
+        in_order = [d.group for d in datasets("bmrs")]
         assert in_order == sorted(in_order, key=groups.index)
 
     def test_core_profile_suits_a_laptop(self) -> None:
-        core = [d for d in datasets() if "core" in d.profiles]
+        core = [d for d in datasets("bmrs") if "core" in d.profiles]
         assert 12 <= len(core) <= 15
         assert not any(d.table.heavy for d in core)
 
     def test_names_and_streams_are_not_shared(self) -> None:
         for values in (
-            [d.name for d in datasets()],
-            [d.table.name for d in datasets()],
-            [d.iris_stream for d in datasets() if d.iris_stream],
+            [d.name for d in datasets("bmrs")],
+            [d.table.name for d in datasets("bmrs")],
+            [d.iris_stream for d in datasets("bmrs") if d.iris_stream],
         ):
             assert len(values) == len(set(values))
 
@@ -263,7 +263,7 @@ class TestEntry:
 
 class TestVocabulary:
     def test_a_name_means_the_same_unless_an_entry_says_otherwise(self) -> None:
-        for d in datasets():
+        for d in datasets("bmrs"):
             for f in d.fields:
                 known = VOCABULARY[f.name]
                 if f.meaning == known.meaning:
@@ -274,13 +274,13 @@ class TestVocabulary:
 
     def test_same_words_mean_the_same_everywhere(self) -> None:
         told: dict[tuple[str, str], Field] = {}
-        for d in datasets():
+        for d in datasets("bmrs"):
             for f in d.fields:
                 first = told.setdefault((f.name, f.meaning), f)
                 assert (f.type, f.unit, f.sentinels) == (first.type, first.unit, first.sentinels), (d.code, f.name)
 
     def test_no_word_is_idle(self) -> None:
-        used = {f.name for d in datasets() for f in d.fields}
+        used = {f.name for d in datasets("bmrs") for f in d.fields}
         assert set(VOCABULARY) == used
 
     def test_a_special_field_must_be_chosen(self) -> None:
@@ -304,7 +304,7 @@ class TestWhatWasLearnedTheHardWay:
             assert {"timeFrom", "timeTo"} <= set(d.table.natural_key)
 
     def test_units_without_an_elexon_id_do_not_collapse(self) -> None:
-        for d in datasets():
+        for d in datasets("bmrs"):
             if "bmUnit" in d.table.event_key and "nationalGridBmUnit" in d.table.by_name:
                 assert dict(d.table.key_fallback) == {"bmUnit": "nationalGridBmUnit"}
             if "nationalGridBmUnit" in d.table.event_key and "bmUnit" in d.table.by_name:
@@ -318,7 +318,7 @@ class TestWhatWasLearnedTheHardWay:
         }
 
     def test_sets_are_replaced_whole(self) -> None:
-        scopes = {d.code: set(d.table.replace_scope) for d in datasets()}
+        scopes = {d.code: set(d.table.replace_scope) for d in datasets("bmrs")}
         period = {"settlementDate", "settlementPeriod"}
         assert scopes["DISBSAD"] == period
         for code in ("MELS", "MILS"):

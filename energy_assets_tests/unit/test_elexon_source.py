@@ -257,7 +257,7 @@ class TestRefusedBeforeSending:
         assert render(odd, whole(SUMMER, None, (("name", "a/b c"),)))[0] == "/a/a%2Fb%20c"
 
 
-@pytest.mark.parametrize("dataset", [d for d in datasets() if d.provider == "bmrs"], ids=lambda d: d.code)
+@pytest.mark.parametrize("dataset", [d for d in datasets("bmrs") if d.provider == "bmrs"], ids=lambda d: d.code)
 @pytest.mark.parametrize("day", [SPRING, AUTUMN, SUMMER])
 def test_every_entry_can_be_asked_for_every_atom_of_a_day(dataset: Dataset, day: date) -> None:
     asked = set()

@@ -26,8 +26,8 @@ LONG = date(2026, 10, 25)
 LEAP = date(2028, 2, 29)
 LATER = micros(datetime(2029, 1, 1, tzinfo=UTC))
 
-CODES = [d.code for d in datasets()]
-EVENTS = [d.code for d in datasets() if d.check.kind != "none"]
+CODES = [d.code for d in datasets("bmrs")]
+EVENTS = [d.code for d in datasets("bmrs") if d.check.kind != "none"]
 
 SOURCE = Synthetic()
 

@@ -22,7 +22,7 @@ from energy_assets_tests.contract.store import DAY, window
 from energy_assets_tests.contract.tables import ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS
 
 NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)
-TABLES = [d.table for d in datasets()] + [ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS]
+TABLES = [d.table for d in datasets("bmrs")] + [ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS]
 BOUNDS = Bounds((DAY,))
 
 
