@@ -230,7 +230,7 @@ def test_a_second_backfill_is_refused_while_one_runs_and_refreshes_go_on(cli: Co
 
 def test_ctrl_c_says_that_the_command_can_go_on(cli: CommandLine) -> None:
     assert cli.sandbox is not None
-    cli.sandbox.latency = 0.2
+    cli.sandbox.latency = 1.0
     process = cli.start("backfill", "MID", "--from", str(days_ago(150)), "--to", str(days_ago(60)))
     while asked(cli, "MID") < 4:
         assert process.poll() is None

@@ -167,7 +167,7 @@ def test_a_busy_session_lets_others_in_from_time_to_time(store: DuckDBStore, mon
 def test_within_a_session_the_file_stays_open(store: DuckDBStore):
     warehouse = store.open()
     with warehouse.session(), warehouse.session():
-        warehouse.windows_with_bodies(PRICES, ["x"], (DAY_START, DAY_START))
+        warehouse.windows_with_bodies(PRICES, ["x"], (at("15 00:00"), at("16 00:00")))
         first = warehouse._holder._opened
         warehouse.write(one(2))
         warehouse.read(PRICES, DAY, DAY)
