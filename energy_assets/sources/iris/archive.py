@@ -64,6 +64,9 @@ SEGMENT_MOST_BYTES = 2 << 30
 BLOBS_SUFFIX = ".blobs"
 """Of the folder beside the destination in which blobs wait for their turn."""
 
+PATIENCE = Patience()
+"""The HTTP client's own waits and limits: they fit blobs as well."""
+
 STREAM_TAG = "Dataset"
 UPLOAD_TAG = "UploadTime"
 
@@ -257,7 +260,7 @@ class ArchiveSource:
 
 
 def archive_client(
-    base_url: str, *, requests_per_second: float, concurrency: int, patience: Patience = Patience()
+    base_url: str, *, requests_per_second: float, concurrency: int, patience: Patience = PATIENCE
 ) -> HttpClient:
     """The client that ``ArchiveSource`` needs; see ``HttpClient`` for the arguments.
 
