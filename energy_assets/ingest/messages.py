@@ -38,7 +38,9 @@ MESSAGES_SCHEMA = pa.schema(
         ("enqueued_utc", pa.timestamp("us")),
         ("received_utc", pa.timestamp("us")),
         ("sequence_number", pa.int64()),
+        ("source", pa.string()),
         ("origin", pa.string()),
+        ("receipt_id", pa.string()),
     ]
 )
 """One row per message of a segment, redeliveries included."""
@@ -110,7 +112,9 @@ def unpack(segment: Path, dataset: Dataset, window: Window, receipt_id: str, now
                     out.write(b",".join(rows))
                     glue = b",\n"
             status = "unreadable" if reason else "unmapped" if dataset.query.framing == "raw" else "loaded"
-            register.append(_registered(message, digest, status, reason, count, len(body), dataset.table.name))
+            register.append(
+                _registered(message, digest, status, reason, count, len(body), dataset.table.name, receipt_id)
+            )
         out.write(b"]")
     return Unpacked(target, _table(register, MESSAGES_SCHEMA), _table(bad, QUARANTINE_SCHEMA), len(bad))
 
@@ -222,7 +226,7 @@ def _quarantined(
 
 
 def _registered(
-    message: Envelope, digest: str, status: str, reason: str, rows: int, size: int, table: str
+    message: Envelope, digest: str, status: str, reason: str, rows: int, size: int, table: str, receipt_id: str
 ) -> tuple[object, ...]:
     return (
         message.stream,
@@ -236,7 +240,9 @@ def _registered(
         _naive(message.enqueued_utc),
         _naive(message.received_utc),
         message.sequence_number,
+        message.source,
         message.origin,
+        receipt_id,
     )
 
 

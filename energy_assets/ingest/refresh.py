@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from energy_assets import arrow, calendar
 from energy_assets.catalogue.iris import MESSAGES
@@ -32,6 +33,7 @@ from energy_assets.errors import (
     WarehouseError,
     WindowTooLargeError,
 )
+from energy_assets.ingest.columns import stamped
 from energy_assets.ingest.model import (
     QUARANTINE_SCHEMA,
     Body,
@@ -271,7 +273,7 @@ class _Refresh:
         if not due:
             return [_idle(d, self._plans[d.code]) for d in self._datasets]
         sources = {provider: self._engine.open_source[provider]() for provider in {d.provider for d in due}}
-        writer = _Writer(self._engine.warehouse)
+        writer = _Writer(self._engine, self._policy.run_id)
         typists = _Typists()
         try:
             runs = [
@@ -671,8 +673,10 @@ class _Writer:
     Each opens the store when there is work and closes it soon after.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, engine: Engine, run_id: str) -> None:
+        self._warehouse = warehouse = engine.warehouse
+        self._clock = engine.clock
+        self._run_id = run_id
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue()
         self._claimed: set[str] = set()
         self._claiming = threading.Lock()
@@ -793,8 +797,6 @@ class _Writer:
     def _note(self, typed: Sequence[Typed]) -> None:
         """Take the register's rows of what was written; after the rows, so that it never names what is not there."""
         tables = [one.messages for one in typed if one.messages is not None and one.messages.num_rows]
-        for table in tables:
-            self._claim(table)
         with self._registering:
             self._register.extend(tables)
         self._write_register(least=REGISTER_ROWS)
@@ -804,8 +806,18 @@ class _Writer:
             if sum(rows.num_rows for rows in self._register) < least:
                 return
             rows, self._register = pa.concat_tables(self._register), []
-        # No receipts of its own: each row names the receipt that brought its message.
-        self._warehouse.write(WriteBatch(MESSAGES, rows, (), arrow.empty(QUARANTINE_SCHEMA)))
+        now = self._clock()
+        extent = pc.min_max(rows.column("enqueued_utc")).as_py()
+        window = Window(
+            extent["min"].replace(tzinfo=UTC), extent["max"].replace(tzinfo=UTC) + timedelta(microseconds=1)
+        )
+        receipt = Receipt(new_receipt_id(now), MESSAGES.dataset, MESSAGES.name, window, "written", now, self._run_id)
+        receipt = receipt.with_(counts=Counts(fetched=rows.num_rows))
+        label = rows.column("source")[0].as_py()
+        stamp = Stamp(window, receipt.receipt_id, now, label)
+        own = stamped(rows, MESSAGES, stamp)
+        self._claim(own)
+        self._warehouse.write(WriteBatch(MESSAGES, own, (receipt,), arrow.empty(QUARANTINE_SCHEMA)))
 
     def _claim(self, rows: pa.Table) -> None:
         label = rows.column("_source_api")[0].as_py()

@@ -27,7 +27,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from energy_assets import arrow
-from energy_assets.catalogue.iris import MESSAGES
 from energy_assets.catalogue.model import Dataset, Field, FieldType, Table
 from energy_assets.errors import ContractError
 from energy_assets.ingest.columns import (
@@ -112,7 +111,7 @@ class Typed:
         duplicate: Records equal to another of the body in every column.
         extra: Members that the catalogue does not know, as text columns.
         missing: Catalogued columns that no record had.
-        messages: Of a segment of messages, one row for each, as the register stores it.
+        messages: Of a segment of messages, one row for each (``MESSAGES_SCHEMA``).
     """
 
     rows: pa.Table
@@ -182,7 +181,7 @@ class TypingEngine:
             typed,
             quarantine=pa.concat_tables([unpacked.quarantine, typed.quarantine]),
             fetched=typed.fetched + unpacked.unreadable,
-            messages=stamped(unpacked.messages, MESSAGES, stamp),
+            messages=unpacked.messages,
         )
 
     def _read(self, dataset: Dataset, path: Path, stamp: Stamp) -> Typed:
