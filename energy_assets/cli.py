@@ -15,6 +15,7 @@ from energy_assets.commands.backfill import backfill
 from energy_assets.commands.console import Options, SentenceGroup
 from energy_assets.commands.cost import cost
 from energy_assets.commands.demo import demo
+from energy_assets.commands.iris import app as iris_app
 from energy_assets.commands.refresh import refresh
 from energy_assets.commands.status import status
 from energy_assets.commands.verify import verify
@@ -109,6 +110,7 @@ app.command()(status)
 app.command()(verify)
 app.command()(adopt)
 app.command()(cost)
+app.add_typer(iris_app, name="iris")
 app.add_typer(warehouse_app, name="warehouse")
 
 

@@ -81,6 +81,7 @@ class Pulse:
             since: For ``lost``: the last instant at which the link was known to work.
         """
         beat = self._beat(event, None if reason is None else self._redact(reason), since)
+        self._tally.take_worst_lag()
         await self._write(self._heart.line, beat)
         await self._write(self._heart.state, self._state(beat))
 
@@ -92,8 +93,8 @@ class Pulse:
             await asyncio.sleep(STATE_SECONDS)
             if time.monotonic() - told >= BEAT_SECONDS:
                 told = time.monotonic()
-                await self.tell("alive")
                 self._log_counts()
+                await self.tell("alive")
             else:
                 await self._write(self._heart.state, self._state(self._beat("alive", None, None)))
 
@@ -113,7 +114,7 @@ class Pulse:
             bytes=tally.bytes,
             missing=self._numbering.missing,
             rebuilt=dict(tally.rebuilt),
-            lag_seconds=tally.lag_seconds,
+            lag_seconds=tally.worst_lag_seconds,
             last_sequence=self._numbering.greatest,
             last_enqueued_utc=tally.last_enqueued_utc,
             reason=reason,
@@ -141,7 +142,7 @@ class Pulse:
 
     def _log_counts(self) -> None:
         tally = self._tally
-        lag = tally.take_lag()
+        lag = tally.worst_lag_seconds
         logger.info(
             "%d received, %d durable, %d completed, %d unconfirmed%s; %s.",
             tally.received,

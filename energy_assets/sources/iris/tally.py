@@ -18,7 +18,8 @@ class Tally:
     """Counts since the process started; the names are those of a heartbeat's line.
 
     Attributes:
-        lag_seconds: Time from queue to disk of the slowest message since ``take_lag``.
+        lag_seconds: Time from queue to disk of the slowest message of the newest segment.
+        worst_lag_seconds: Of the slowest message since ``take_worst_lag``.
     """
 
     received: int = 0
@@ -31,14 +32,16 @@ class Tally:
     rebuilt: Counter[str] = field(default_factory=Counter)
     last_enqueued_utc: datetime | None = None
     lag_seconds: float | None = None
+    worst_lag_seconds: float | None = None
 
     def saw_lag(self, seconds: float) -> None:
-        """Remember the slowest."""
-        self.lag_seconds = seconds if self.lag_seconds is None else max(self.lag_seconds, seconds)
+        """Take note of a segment's slowest message."""
+        self.lag_seconds = seconds
+        self.worst_lag_seconds = seconds if self.worst_lag_seconds is None else max(self.worst_lag_seconds, seconds)
 
-    def take_lag(self) -> float | None:
+    def take_worst_lag(self) -> float | None:
         """The slowest since the last time it was taken."""
-        lag, self.lag_seconds = self.lag_seconds, None
+        lag, self.worst_lag_seconds = self.worst_lag_seconds, None
         return lag
 
 
