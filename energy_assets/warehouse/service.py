@@ -154,6 +154,10 @@ MIGRATIONS: tuple[Migration, ...] = (Migration(1, _first), Migration(2, _second)
 """Every step from an empty schema to this version's; a released step is never edited, only followed by another."""
 
 
+MADE = frozenset({META, RECEIPTS, RECEIPTS_LATEST, QUARANTINE, DAYS, TABLES, ORIGIN, COMMITS})
+"""Tables and views that the steps make: where one is gone, every step is run again, which harms none of the others."""
+
+
 def pending(found: int, migrations: Sequence[Migration], where: str) -> Sequence[Migration]:
     """The steps that a store at version ``found`` still lacks.
 

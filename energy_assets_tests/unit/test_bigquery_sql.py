@@ -95,7 +95,7 @@ def statements(table: Table) -> Iterator[Any]:
     """Every statement about rows, parsed."""
     for text in everything(table):
         for part in text.removesuffix(";").split(";\n"):
-            if not part.startswith(("ASSERT", "BEGIN", "COMMIT")):
+            if not part.startswith(("SELECT IF(", "BEGIN", "COMMIT")):
                 yield sqlglot.parse_one(part, read="bigquery")
 
 
@@ -180,10 +180,22 @@ def test_the_transaction_is_fenced_by_generation_and_counts() -> None:
     made, rows = commit(PRICES, written)
     found = Comparison(generation=41, inserted=1)
     text = made._transaction(rows, None, found, recorded(written), NOW)
-    assert text.index("BEGIN TRANSACTION") < text.index(" = 41 AS 'energy_assets: the table has changed")
-    assert "ASSERT @@row_count = 1" in text
+    refusal = ", 1, ERROR('energy_assets: the table has changed since it was compared'))"
+    assert text.index("BEGIN TRANSACTION") < text.index(f" = 41{refusal};")
+    assert f"SELECT IF(@@row_count = 1{refusal};" in text
     assert text.index("MERGE INTO") < text.index("INSERT INTO `uk`.`_receipts`") < text.index("COMMIT TRANSACTION")
     assert ", 42, " in text[text.index("INSERT INTO `uk`.`_commits`") :]
+
+
+@pytest.mark.parametrize("table", TABLES + OWN, ids=lambda t: t.name)
+def test_a_transaction_has_only_the_statements_that_google_lists_for_one(table: Table) -> None:
+    allowed = ("SELECT ", "INSERT INTO ", "DELETE FROM ", "MERGE INTO ", "CREATE TEMP TABLE ")
+    for text in everything(table):
+        if text.startswith("WITH "):
+            continue
+        first, *inside, last = text.removesuffix(";").split(";\n")
+        assert (first, last) == ("BEGIN TRANSACTION", "COMMIT TRANSACTION")
+        assert [part for part in inside if not part.startswith(allowed)] == []
 
 
 def test_nothing_that_did_not_change_is_in_the_transaction() -> None:
@@ -223,8 +235,13 @@ def test_service_rows_are_written_with_types() -> None:
 
 def test_job_ids_and_labels_are_what_bigquery_takes() -> None:
     assert safe_job_id("commit", "bmrs_bod", "a/b c") == "energy_assets-commit-bmrs_bod-a_b_c"
-    assert labels("gb/Mix", "read") == {"owner": "energy_assets", "table": "gb_mix", "purpose": "read"}
-    assert all(len(value) <= 63 for value in labels("x" * 200, "read").values())
+    assert labels("gb/Mix", "read", "Energy") == {
+        "owner": "energy_assets",
+        "schema": "energy",
+        "table": "gb_mix",
+        "purpose": "read",
+    }
+    assert all(len(value) <= 63 for value in labels("x" * 200, "read", "y" * 200).values())
 
 
 def test_the_reach_of_a_window_is_bounded() -> None:

@@ -38,7 +38,7 @@ def ran(
     config = {"jobType": kind, kind.lower(): {"query": "SELECT 1"} if kind == "QUERY" else {}}
     if kind == "LOAD":
         config["load"] = {"destinationTable": {"projectId": "mine", "datasetId": "energy", "tableId": "_stage"}}
-    config["labels"] = labels(table, "merge") if owner else {"team": "other"}
+    config["labels"] = labels(table, "merge", "energy") if owner else {"team": "other"}
     made = job(uuid.uuid4().hex, {"configuration": config}, creationTime=str(int(at.timestamp() * 1000)))
     if kind == "QUERY":
         made["statistics"]["query"] = {"totalBytesBilled": str(billed), "totalSlotMs": str(slot_ms)}

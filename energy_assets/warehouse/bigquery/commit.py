@@ -1,9 +1,9 @@
 """One batch into BigQuery: compared with what is stored, then made true by a transaction that only one writer can run.
 
 The comparison is one query. It gives the table's generation, which counts the commits that changed it, and everything
-that the transaction has to do. The transaction's job id is made from the next generation, so of all writers that saw
-the same state one gets to run, and the others compare anew; inside, the transaction asserts that the generation and
-the numbers of rows are those of the comparison. Where nothing differs there is no transaction at all.
+that the transaction has to do. Of all writers that saw the same state one gets to run (``fence``), and the others
+compare anew; inside, the transaction makes sure that the generation and the numbers of rows are those of the
+comparison. Where nothing differs there is no transaction at all.
 
 The statements about rows are in ``energy_assets.warehouse.sql``; tables are prepared by ``layout``.
 """
@@ -15,21 +15,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pyarrow as pa
 
 from energy_assets.catalogue.model import FieldType, Table
-from energy_assets.errors import WarehouseBusyError
+from energy_assets.errors import WarehouseBusyError, WarehouseError
 from energy_assets.ingest.columns import repeats_a_key
 from energy_assets.ingest.hashing import RowWords
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Receipt, WriteBatch, WriteResult
 from energy_assets.warehouse import service
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY
-from energy_assets.warehouse.bigquery.jobs import JobFailedError, Jobs, OutrunError, safe_job_id
+from energy_assets.warehouse.bigquery.fence import Fence, expect
+from energy_assets.warehouse.bigquery.jobs import Jobs
 from energy_assets.warehouse.bigquery.layout import Prepared
-from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager
+from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager, released
 from energy_assets.warehouse.sql import Bounds, StoredType, TableSql
 from energy_assets.warehouse.staging import (
     Staged,
@@ -44,13 +45,8 @@ from energy_assets.warehouse.staging import (
 log = logging.getLogger(__name__)
 
 TURNS_MOST = 60
-"""Comparisons of one batch before its writer gives up: each means that another writer of the table was faster."""
-
-FAILED_TURNS_MOST = 1_000
-"""Failed transactions of one generation that are stepped over; each was tried and left nothing behind."""
-
-MOVED = "energy_assets: the table has changed since it was compared"
-"""What the transaction says when it is not to happen."""
+"""Comparisons of one batch before its writer gives up: after each but the last another writer was faster, or the rows
+were not those compared."""
 
 QUARANTINE_KINDS: dict[str, FieldType] = {
     "dataset": "text",
@@ -100,6 +96,13 @@ class Comparison:
         return self.tallies.setdefault(receipt, Tally())
 
 
+@dataclass
+class _Sent:
+    """The receipts of the newest attempt."""
+
+    receipts: tuple[Receipt, ...] = ()
+
+
 class Commit:
     """Makes one batch true.
 
@@ -142,13 +145,10 @@ class Commit:
     def run(self) -> WriteResult:
         """Stage, compare, and commit what differs."""
         held: list[StagedRows] = []
-        try:
+        with released(held):
             rows = self._stage(held)
             quarantine = self._stage_quarantine(held)
             return self._take_turns(rows, quarantine)
-        finally:
-            for staged in held:
-                staged.release()
 
     def _stage(self, held: list[StagedRows]) -> StagedRows:
         # The moment of ingestion is that of the commit, which is not known yet.
@@ -166,40 +166,31 @@ class Commit:
         return staged
 
     def _take_turns(self, rows: StagedRows, quarantine: StagedRows | None) -> WriteResult:
-        attempt = 0
-        generation = -1
+        fence = Fence(self._jobs, self._table.name, self._prepared.table_id, self._what, "commit")
+        generations = set()
         for _ in range(TURNS_MOST):
             found = self._compare(rows)
-            if found.generation != generation:
-                generation, attempt = found.generation, 0
+            generations.add(found.generation)
             if not self._changes(found, quarantine):
                 return self._finished(found, self._record(found))
-            now = self._clock()
-            receipts = complete(self._batch.receipts, self._staged, found.tallies, now)
-            name = safe_job_id("commit", self._table.name, self._prepared.table_id, str(generation + 1), str(attempt))
-            try:
-                self._jobs.once(
-                    self._transaction(rows, quarantine, found, receipts, now),
-                    what=self._what,
-                    job_id=name,
-                    table=self._table.name,
-                    purpose="commit",
-                )
-                return self._finished(found, receipts)
-            except OutrunError as error:
-                failed = self._jobs.wait(error.job)
-                attempt += failed is not None
-            except JobFailedError as error:
-                attempt += 1
-                if not error.transient and MOVED not in str(error):
-                    raise
-                log.info("%s; comparing again.", error)
-            if attempt > FAILED_TURNS_MOST:
-                break
-        raise WarehouseBusyError(
-            f"{self._what} failed: other writers of the table were faster {TURNS_MOST} times; refresh again when "
-            "they have ended."
+            sent = _Sent()
+            if fence.run(found.generation, partial(self._attempt, rows, quarantine, found, sent)):
+                return self._finished(found, sent.receipts)
+        if len(generations) > 1:
+            raise WarehouseBusyError(
+                f"{self._what} failed: other writers of the table were faster {TURNS_MOST} times; refresh again when "
+                "they have ended."
+            )
+        raise WarehouseError(
+            f"{self._what} failed: {TURNS_MOST} times the rows were not those compared a moment before, though no "
+            "writer of ours was there; see who else changes the table, then refresh."
         )
+
+    def _attempt(self, rows: StagedRows, quarantine: StagedRows | None, found: Comparison, sent: _Sent) -> str:
+        """The transaction's text, with the moment at which it is sent."""
+        now = self._clock()
+        sent.receipts = complete(self._batch.receipts, self._staged, found.tallies, now)
+        return self._transaction(rows, quarantine, found, sent.receipts, now)
 
     def _changes(self, found: Comparison, quarantine: StagedRows | None) -> bool:
         """Whether anything but receipts is to be written."""
@@ -337,17 +328,14 @@ class Commit:
         receipts: Sequence[Receipt],
         now: datetime,
     ) -> str:
-        statements = ["BEGIN TRANSACTION", self._assert_generation(found.generation)]
+        newest = newest_generation(self._schema, self._prepared.table_id)
+        statements = ["BEGIN TRANSACTION", expect(f"({newest}) = {found.generation}")]
         statements += self._row_statements(rows, found, now)
         statements += self._service_statements(found, receipts, now)
         if quarantine is not None:
             statements.append(append_quarantine(self._schema, self._batch.quarantine, quarantine))
         statements.append("COMMIT TRANSACTION")
         return ";\n".join(statements) + ";"
-
-    def _assert_generation(self, generation: int) -> str:
-        newest = newest_generation(self._schema, self._prepared.table_id)
-        return f"ASSERT ({newest}) = {generation} AS {BIGQUERY.text(MOVED)}"
 
     def _row_statements(self, rows: StagedRows, found: Comparison, now: datetime) -> Iterator[str]:
         differs = found.inserted or found.updated or found.late_new or found.gone
@@ -362,17 +350,17 @@ class Commit:
         if found.gone:
             yield f"CREATE TEMP TABLE gone AS {self._gone()}"
             yield self._sql.keep_gone("gone", now)
-            yield _expect(found.gone)
+            yield expect_rows(found.gone)
             yield self._sql.drop_gone("gone", self._days)
-            yield _expect(found.gone)
+            yield expect_rows(found.gone)
         if found.updated or found.late:
             yield f"CREATE TEMP TABLE delta AS {self._sql.delta(standing, self._columns, self._bounds)}"
         if found.updated:
             yield self._sql.keep_revised("delta", self._bounds, now)
-            yield _expect(found.updated)
+            yield expect_rows(found.updated)
         if found.inserted or found.updated:
             yield self._sql.merge(standing, self._columns, self._bounds, revising=bool(found.updated))
-            yield _expect(found.inserted + found.updated)
+            yield expect_rows(found.inserted + found.updated)
         if found.late_new and self._repeats:
             yield self._sql.keep_late("ranked", self._columns, "S._copy = 1 AND S._place > 1", self._bounds, now)
         if found.late:
@@ -389,9 +377,9 @@ class Commit:
         yield insert_records(self._schema, service.COMMITS, service.COMMITS_COLUMNS, [commit])
 
 
-def _expect(rows: int) -> str:
+def expect_rows(rows: int) -> str:
     """That the statement before changed as many rows as the comparison promised."""
-    return f"ASSERT @@row_count = {rows} AS {BIGQUERY.text(MOVED)}"
+    return expect(f"@@row_count = {rows}")
 
 
 def _take(found: Comparison, what: str, receipt: str, day: date | None, count: int, more: int) -> None:
@@ -424,6 +412,11 @@ def newest_generation(schema: str, table_id: str) -> str:
     commits = BIGQUERY.qualified(schema, service.COMMITS)
     own = f"slot = {service.slot_of(table_id)} AND table_id = {BIGQUERY.text(table_id)}"
     return f"SELECT coalesce(max(generation), 0) AS generation FROM {commits} WHERE {own}"
+
+
+def claims(schema: str) -> str:
+    """A query for the kinds of rows that were claimed for the dataset, the word that counts first."""
+    return f"SELECT kind FROM {BIGQUERY.qualified(schema, service.ORIGIN)} ORDER BY claimed_utc, kind"
 
 
 def commit_record(name: str, table_id: str, generation: int, run_id: str, now: datetime) -> service.Record:
@@ -474,9 +467,10 @@ def append_quarantine(schema: str, rows: pa.Table, staged: StagedRows) -> str:
     names = BIGQUERY.identifiers(columns)
     quarantine = BIGQUERY.qualified(schema, service.QUARANTINE)
     same = " AND ".join(
-        BIGQUERY.equal(f"Q.{name}", f"S.{name}")
-        for name in ("dataset", "window_from_utc", "window_to_utc", "reason", "raw")
+        BIGQUERY.equal(f"Q.{name}", f"S.{name}") for name in ("dataset", "window_from_utc", "window_to_utc", "reason")
     )
+    # A raw row can have megabytes: what is joined by is its digest.
+    same += " AND SHA256(Q.raw) = SHA256(S.raw)"
     return (
         f"INSERT INTO {quarantine} ({names}) SELECT {names} FROM ({staged.relation(schema, columns)}) S "
         f"WHERE NOT EXISTS (SELECT 1 FROM {quarantine} Q WHERE {within} AND {same})"

@@ -14,6 +14,7 @@ from google.api_core import exceptions as api
 from google.cloud import bigquery
 
 from energy_assets.errors import WarehouseError
+from energy_assets.warehouse.bigquery import streams
 from energy_assets.warehouse.bigquery.connection import Connection
 from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, Jobs, told
 from energy_assets.warehouse.parts import joined
@@ -97,5 +98,5 @@ class BigQueryTables:
             name,
         )
         for stream in opened.streams:
-            for page in reader.read_rows(stream.name, timeout=CALL_SECONDS).rows(opened).pages:
-                yield pa.Table.from_batches([page.to_arrow()])
+            for batch in streams.batches(reader, opened, stream.name):
+                yield pa.Table.from_batches([batch])

@@ -28,16 +28,23 @@ class Gathering(Generic[Item, Answer]):
     """Answers items in groups: whoever comes first works for all that have gathered by then, in order of arrival.
 
     Args:
-        work: Answers a group, one answer for each item, in order. When it fails for a group, each item is tried by
-            itself, so that one bad item harms no other.
+        work: Answers a group, one answer for each item, in order.
         weigh: Weight of an item.
         most: Greatest weight of a group; an item above it goes alone.
+        divides: Whether after an error of a group's work each item is to be tried by itself, so that one bad item harms
+            no other: only where the work has certainly not been done, and where no time has been lost over it.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Sequence[Answer]], weigh: Callable[[Item], int], most: int
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Answer]],
+        weigh: Callable[[Item], int],
+        most: int,
+        *,
+        divides: Callable[[Exception], bool],
     ) -> None:
         self._work = work
+        self._divides = divides
         self._weigh = weigh
         self._most = most
         self._waiting: list[_Ticket[Item, Answer]] = []
@@ -74,12 +81,13 @@ class Gathering(Generic[Item, Answer]):
         try:
             answers = self._work([ticket.item for ticket in group])
         except Exception as error:
-            if len(group) > 1:
+            if len(group) > 1 and self._divides(error):
                 for ticket in group:
                     self._answer([ticket])
                 return
-            # Not swallowed: it is raised again in the caller that asked.
-            group[0].error, group[0].done = error, True
+            # Not swallowed: it is raised again in each caller that asked.
+            for ticket in group:
+                ticket.error, ticket.done = error, True
             return
         for ticket, answer in zip(group, answers, strict=True):
             ticket.answer, ticket.done = answer, True

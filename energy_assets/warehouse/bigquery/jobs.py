@@ -13,7 +13,9 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -38,6 +40,9 @@ OWNER = "energy_assets"
 CALL_SECONDS = 60.0
 """Longest wait for one API call's answer: they take well under a second, uploads of a batch a few."""
 
+POLL_SECONDS = 60.0
+"""Longest wait for one word about a job; while it says that it runs, it is asked again."""
+
 JOB_SECONDS = 900.0
 """Longest wait for a job: merges of a heavy day take seconds, and a queue of twenty of them minutes."""
 
@@ -47,8 +52,13 @@ PATIENCE = 300.0
 """Back-off between attempts, in seconds: doubled each time, with jitter, until five minutes have passed. Rate limits
 of BigQuery are per ten seconds or per minute; whatever lasts longer is told to the user."""
 
+PROBE_SECONDS = 30.0
+"""Once a call has been given up because nothing answers, one call in so many seconds is tried, and the others are
+refused at once: the hundred datasets of a refresh must not wait out the same outage one after another."""
+
 LOADS_PER_DAY = 50_000
-"""Load jobs that one process starts in a day at most: half of a project's 100,000, failed ones counted."""
+"""Load jobs that one process starts in a day at most, failed ones counted: half of a project's 100,000. A guard
+against a loop that runs away, not a count of the project's: that would take dozens of calls to list its jobs."""
 
 NO_RETRY: Any = None
 """Given to Google's client, whose own retries would hide how often a call was made and wait for ten minutes; the
@@ -81,12 +91,18 @@ class OutrunError(Exception):
     """Another writer has the job id, and with it the turn.
 
     Attributes:
-        job: That writer's job.
+        job_id: That writer's job.
+        hidden: Whether it belongs to an account whose jobs these credentials may not look at.
     """
 
-    def __init__(self, job: Any) -> None:  # noqa: ANN401 - any kind of job
-        super().__init__(job.job_id)
-        self.job = job
+    def __init__(self, job_id: str, *, hidden: bool = False) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+        self.hidden = hidden
+
+
+class UnsettledJobError(WarehouseBusyError):
+    """A job was begun, or may have been, and how it ended is not known: what it reads must stay."""
 
 
 class JobFailedError(WarehouseError):
@@ -117,6 +133,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._usage: dict[str, Usage] = {}
         self._loads: Counter[str] = Counter()
+        self._outage: _Outage | None = None
 
     @property
     def connection(self) -> Connection:
@@ -159,14 +176,18 @@ class Jobs:
             google.api_core.exceptions.PreconditionFailed: It has changed meanwhile.
             WarehouseError: The service refuses, or does not answer.
         """
-        for wait in self._waits():
+        self._refuse_in_outage(what)
+        for wait in self.waits():
             try:
                 self._count(table, Usage(calls=1))
-                return function(self._connection.client)
-            except (api.NotFound, api.Conflict, api.PreconditionFailed):
-                raise
+                found = function(self._connection.client)
             except _CALL_ERRORS as error:
-                if wait is None or not _worth_repeating(error):
+                if not _is_silence(error):
+                    self._outage = None
+                if isinstance(error, (api.NotFound, api.Conflict, api.PreconditionFailed)):
+                    raise
+                if wait is None or self._outage is not None or not _worth_repeating(error):
+                    self._note_outage(error)
                     raise WarehouseError(f"{what} failed: {told(error)}.") from error
                 log.info("%s: %s; trying again in %.1f s", what, told(error), wait)
                 time.sleep(wait)
@@ -175,9 +196,32 @@ class Jobs:
                     f"{what} failed: no usable Google credentials ({_line(str(error))}); run `gcloud auth "
                     "application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file."
                 ) from error
+            else:
+                self._outage = None
+                return found
         raise AssertionError("the last wait is None")
 
-    def _waits(self) -> Iterator[float | None]:
+    def _note_outage(self, error: Exception) -> None:
+        """Remember that nothing answers; who has no patience at all asks again of his own accord."""
+        if self._patience and _is_silence(error):
+            self._outage = _Outage(error, time.monotonic() + PROBE_SECONDS)
+
+    def _refuse_in_outage(self, what: str) -> None:
+        """Refuse a call while nothing answers, but for one now and then that looks whether it is over."""
+        with self._lock:
+            outage = self._outage
+            if outage is None:
+                return
+            now = time.monotonic()
+            if now >= outage.probe_at:
+                self._outage = replace(outage, probe_at=now + PROBE_SECONDS)
+                return
+        raise WarehouseError(
+            f"{what} was not tried: {told(outage.error)}, and {self._patience:.0f} seconds of asking again have not "
+            "helped; refresh when BigQuery answers."
+        ) from outage.error
+
+    def waits(self) -> Iterator[float | None]:
         """Seconds to wait after each failed attempt; ``None`` when it was the last."""
         until = time.monotonic() + self._patience
         wait = FIRST_WAIT
@@ -217,7 +261,7 @@ class Jobs:
             WarehouseError: The service refuses, or does not answer.
         """
         base = job_id or new_job_id(purpose, table)
-        for attempt, wait in enumerate(self._waits()):
+        for attempt, wait in enumerate(self.waits()):
             try:
                 job = self._begin(text, f"{base}-{attempt}", what, table, purpose)
                 return self._finish(job, what, table, fetch)
@@ -238,17 +282,17 @@ class Jobs:
         """
         self._finish(self._begin(text, job_id, what, table, purpose), what, table, _nothing)
 
-    def wait(self, job: Any) -> str | None:  # noqa: ANN401 - any kind of job
+    def wait(self, job_id: str) -> str | None:
         """Wait for another writer's job; gives its error, ``None`` when it succeeded."""
         until = time.monotonic() + JOB_SECONDS
         pause = FIRST_WAIT / 4
         while True:
-            seen = self.call("Waiting for another writer", lambda client: self._get(client, job.job_id))
+            seen = self.call("Waiting for another writer", lambda client: self._get(client, job_id))
             if seen.state == "DONE":
                 return str(seen.error_result.get("message", "failed")) if seen.error_result else None
             if time.monotonic() > until:
                 raise WarehouseBusyError(
-                    f"Another writer's job {job.job_id} has been running for {JOB_SECONDS / 60:.0f} minutes: look at "
+                    f"Another writer's job {job_id} has been running for {JOB_SECONDS / 60:.0f} minutes: look at "
                     "it in the console, or cancel it there, then refresh."
                 )
             time.sleep(pause)
@@ -275,9 +319,9 @@ class Jobs:
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
             schema=list(schema),
-            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            write_disposition=bigquery.WriteDisposition.WRITE_EMPTY,
             create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
-            labels=labels(about, "stage"),
+            labels=labels(about, "stage", connection.dataset),
         )
 
         def start(client: bigquery.Client, name: str) -> Any:  # noqa: ANN401 - any kind of job
@@ -292,7 +336,7 @@ class Jobs:
                     timeout=CALL_SECONDS,
                 )
 
-        for attempt, wait in enumerate(self._waits()):
+        for attempt, wait in enumerate(self.waits()):
             name = f"{job_id}-{attempt}"
             self._count_load()
             try:
@@ -307,7 +351,7 @@ class Jobs:
     def _begin(self, text: str, job_id: str, what: str, table: str, purpose: str) -> Any:  # noqa: ANN401
         token = uuid.uuid4().hex
         config = bigquery.QueryJobConfig(
-            labels={**labels(table, purpose), "token": token},
+            labels={**labels(table, purpose, self._connection.dataset), "token": token},
             use_query_cache=False,
             default_dataset=f"{self._connection.project}.{self._connection.dataset}",
         )
@@ -325,9 +369,14 @@ class Jobs:
                 timeout=CALL_SECONDS,
             )
 
-        job = self._existing_or(job_id, what, start)
+        try:
+            job = self._existing_or(job_id, what, start)
+        except WarehouseError as error:
+            if isinstance(error, JobFailedError) or isinstance(error.__cause__, api.ClientError):
+                raise
+            raise UnsettledJobError(_still(error, job_id)) from error.__cause__
         if job.labels.get("token") != token:
-            raise OutrunError(job)
+            raise OutrunError(job_id)
         return job
 
     def _existing_or(self, job_id: str, what: str, start: Callable[[bigquery.Client], T]) -> T | Any:  # noqa: ANN401
@@ -335,20 +384,40 @@ class Jobs:
         try:
             return self.call(what, start)
         except api.Conflict:
-            return self.call(what, lambda client: self._get(client, job_id))
+            return self._theirs(job_id, what)
         except api.NotFound as error:
             raise JobFailedError(f"{what} failed: {told(error)}.", transient=False) from error
+
+    def _theirs(self, job_id: str, what: str) -> Any:  # noqa: ANN401 - any kind of job
+        """The job that has an id already; one that we may not see is not ours."""
+        try:
+            return self.call(what, lambda client: self._get(client, job_id))
+        except WarehouseError as error:
+            if isinstance(error.__cause__, api.Forbidden) and not _reasons(error.__cause__) & TRANSIENT:
+                raise OutrunError(job_id, hidden=True) from error
+            raise
 
     def _get(self, client: bigquery.Client, job_id: str) -> Any:  # noqa: ANN401 - any kind of job
         return client.get_job(job_id, location=self._connection.location, retry=NO_RETRY, timeout=CALL_SECONDS)
 
     def _finish(self, job: Any, what: str, table: str, fetch: Callable[[Any], T]) -> T:  # noqa: ANN401
+        until = time.monotonic() + JOB_SECONDS
         with self._told(job, what):
-            arguments: dict[str, Any] = {"retry": NO_RETRY, "timeout": JOB_SECONDS}
-            if job.job_type == "query":
-                arguments["job_retry"] = None
             try:
-                return self.call(what, lambda _: fetch(_result(job, arguments)), table)
+                while True:
+                    try:
+                        return self.call(what, lambda _: fetch(_result(job)), table)
+                    except _RunningError:
+                        if time.monotonic() > until:
+                            raise UnsettledJobError(
+                                f"{what} failed: its job {job.job_id} has been running for {JOB_SECONDS / 60:.0f} "
+                                "minutes: look at it in the console, or cancel it there, then refresh."
+                            ) from None
+                        log.info("%s: job %s goes on", what, job.job_id)
+            except WarehouseError as error:
+                if isinstance(error, UnsettledJobError) or job.state == "DONE":
+                    raise
+                raise UnsettledJobError(_still(error, job.job_id)) from error.__cause__
             finally:
                 self._count_job(table, job)
 
@@ -372,22 +441,52 @@ class _JobError(Exception):
         self.cause = cause
 
 
-def _result(job: Any, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - rows of a query, else the job
+class _RunningError(Exception):
+    """The job goes on."""
+
+
+@dataclass(frozen=True)
+class _Outage:
+    """Nothing answers: what was met, and when to look again (by the monotonic clock)."""
+
+    error: Exception
+    probe_at: float
+
+
+def _result(job: Any) -> Any:  # noqa: ANN401 - rows of a query, else the job
+    arguments: dict[str, Any] = {"retry": NO_RETRY, "timeout": POLL_SECONDS}
+    if job.job_type == "query":
+        arguments["job_retry"] = None
     try:
         return job.result(**arguments)
+    except futures.TimeoutError as error:
+        # The client says the same of a job that goes on and of an answer that does not come.
+        if isinstance(error.__cause__, requests.RequestException):
+            raise error.__cause__ from None
+        raise _RunningError from error
     except _CALL_ERRORS as error:
         if isinstance(error, api.GoogleAPICallError) and job.error_result:
             raise _JobError(error) from error
         raise
 
 
+def _still(error: WarehouseError, job_id: str) -> str:
+    """A message of a job that may go on."""
+    return f"{str(error).removesuffix('.')} (job {job_id} may still run)."
+
+
 def _nothing(_: object) -> None:
     """Takes no rows."""
 
 
-def labels(table: str, purpose: str) -> dict[str, str]:
-    """Labels of a job: who, about which table, to what end."""
-    return {"owner": OWNER, "table": _BAD_IN_LABEL.sub("_", table.lower())[:63], "purpose": purpose}
+def labels(table: str, purpose: str, schema: str) -> dict[str, str]:
+    """Labels of a job: who, about which table of which BigQuery dataset, to what end."""
+    return {"owner": OWNER, "schema": label(schema), "table": label(table), "purpose": purpose}
+
+
+def label(text: str) -> str:
+    """A text as a label's value."""
+    return _BAD_IN_LABEL.sub("_", text.lower())[:63]
 
 
 def new_job_id(*words: str) -> str:
@@ -427,6 +526,18 @@ def _is_transient(error: Exception) -> bool:
         or isinstance(error, (api.ServerError, api.TooManyRequests))
         or any(sign in str(error) for sign in _CONFLICTS)
     )
+
+
+def is_refused(error: Exception) -> bool:
+    """Whether something was never sent, or refused for good by what it was."""
+    if isinstance(error, JobFailedError):
+        return not error.transient
+    return not isinstance(error, WarehouseError) or isinstance(error.__cause__, api.BadRequest)
+
+
+def _is_silence(error: Exception) -> bool:
+    """Whether no answer came, or none from BigQuery itself."""
+    return isinstance(error, (requests.RequestException, auth.TransportError, api.RetryError, api.ServerError))
 
 
 def _worth_repeating(error: Exception) -> bool:

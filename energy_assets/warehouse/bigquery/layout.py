@@ -48,6 +48,9 @@ LAYOUT = "layout"
 KEY = "natural_key"
 """Label with a digest of the natural key by which the table is merged."""
 
+PAGE = 1000
+"""Tables that one call lists, which is the most."""
+
 LOOK_AGAIN_SECONDS = 2.0
 """Longest pause before looking again, drawn anew each time: about as long as the views take to make."""
 
@@ -118,7 +121,7 @@ class Layouts:
         where = bigquery.DatasetReference(self._jobs.connection.project, self._schema)
 
         def listed(client: bigquery.Client) -> dict[str, str]:
-            items = client.list_tables(where, page_size=1000, retry=NO_RETRY, timeout=CALL_SECONDS)
+            items = client.list_tables(where, page_size=PAGE, retry=NO_RETRY, timeout=CALL_SECONDS)
             return {item.table_id: item.labels[ID] for item in items if item.labels.get(ID)}
 
         try:
@@ -172,8 +175,12 @@ class Layouts:
             made.table_id,
         )
 
-    def _update(self, changed: bigquery.Table, fields: Sequence[str]) -> bigquery.Table:
-        # Carries the etag: what somebody else changed meanwhile is not undone.
+    def update(self, changed: bigquery.Table, fields: Sequence[str]) -> bigquery.Table:
+        """Change some of what is kept of a table.
+
+        Raises:
+            google.api_core.exceptions.PreconditionFailed: Somebody else has changed it meanwhile, which is not undone.
+        """
         return self._jobs.call(
             f"Changing {self._schema}.{changed.table_id}",
             lambda client: client.update_table(changed, list(fields), retry=NO_RETRY, timeout=CALL_SECONDS),
@@ -200,13 +207,13 @@ class Layouts:
         held.require_partition_filter = self._filter
         # A change that changes nothing would still undo the turn of another process at the same work.
         if _described(held) != before:
-            held = self._update(held, ["schema", "description", "labels", "require_partition_filter"])
+            held = self.update(held, ["schema", "description", "labels", "require_partition_filter"])
         self._keep_history(table, held)
         self._define(table, held, bodies, digest)
         for name in missing:
             log.info("%s: added column %s.", table.name, name)
         held.labels = {**held.labels, LAYOUT: digest, KEY: key}
-        return self._update(held, ["labels"])
+        return self.update(held, ["labels"])
 
     def _keep_history(self, table: Table, held: bigquery.Table) -> None:
         name = history_name(table.name)
@@ -223,7 +230,7 @@ class Layouts:
         lacking = [f for f in wanted if f.name.lower() not in have]
         if lacking:
             found.schema = [*found.schema, *lacking]
-            self._update(found, ["schema"])
+            self.update(found, ["schema"])
 
     def _define(self, table: Table, held: bigquery.Table, bodies: Mapping[str, str], digest: str) -> None:
         rest = dict(bodies)

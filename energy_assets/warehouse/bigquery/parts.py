@@ -1,12 +1,14 @@
 """The BigQuery warehouse's relations in parts, for copying.
 
-Rows are read through the Storage Read API and replaced by one transaction, whose job id is that of the table's next
-commit: a refresh that writes the same table either comes before it, and the transaction is not run, or after it. The
+Rows are read through the Storage Read API and replaced by one transaction, which takes the turn of the table's next
+commit: a refresh that writes the same table either comes before it, and the transaction is not run, or after it.
+Receipts and quarantine, to which a refresh only appends, are counted apart, so that of two copies one comes first. The
 statements are in ``energy_assets.warehouse.parts``; when to replace what is decided in ``copying``.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
@@ -17,25 +19,13 @@ from google.api_core import exceptions as api
 from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import MovedError, WarehouseError
 from energy_assets.warehouse import service
-from energy_assets.warehouse.bigquery.commit import (
-    FAILED_TURNS_MOST,
-    MOVED,
-    commit_record,
-    insert_records,
-    newest_generation,
-)
+from energy_assets.warehouse.bigquery import streams
+from energy_assets.warehouse.bigquery.commit import claims, commit_record, insert_records, newest_generation
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY, logical, physical
-from energy_assets.warehouse.bigquery.jobs import (
-    CALL_SECONDS,
-    NO_RETRY,
-    JobFailedError,
-    Jobs,
-    OutrunError,
-    safe_job_id,
-    told,
-)
+from energy_assets.warehouse.bigquery.fence import Fence, expect
+from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, Jobs, told
 from energy_assets.warehouse.bigquery.layout import ID, Layouts, stored_columns
-from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager
+from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager, released
 from energy_assets.warehouse.interface import Origin, Part, StoredTable
 from energy_assets.warehouse.parts import (
     FENCED,
@@ -89,7 +79,7 @@ class BigQueryParts:
         """Where the store's rows come from; ``None`` where nothing was ever written."""
         if not self._ready():
             return None
-        held = [kind for (kind,) in self._ask(f"SELECT kind FROM {self._name(service.ORIGIN)}", "Reading the origin")]
+        held = [kind for (kind,) in self._ask(claims(self._schema), "Reading the origin")]
         return cast("Origin", held[0]) if held else None
 
     def names(self) -> set[str]:
@@ -128,8 +118,7 @@ class BigQueryParts:
         held = self.held(table) if self._ready() else None
         if held is None:
             return 0
-        (newest,) = self._one(newest_generation(self._schema, held.table_id), table)
-        return int(newest)
+        return self._newest(held.table_id, table)
 
     def days(self, parts: Sequence[Part]) -> Sequence[Mapping[date, int]]:
         """Rows of each day of some parts of one table."""
@@ -174,67 +163,45 @@ class BigQueryParts:
     def _pages(self, opened: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - a read session
         reader = self._jobs.connection.reader
         for stream in opened.streams:
-            for page in reader.read_rows(stream.name, timeout=CALL_SECONDS).rows(opened).pages:
-                yield pa.Table.from_batches([page.to_arrow()])
+            for batch in streams.batches(reader, opened, stream.name):
+                yield pa.Table.from_batches([batch])
 
     def replace(self, part: Part, batches: Iterable[pa.Table], before: int, generation: int) -> int:
         """Put rows in the place of a part's, in one transaction."""
         sql = self._sql(part)
         if sql is None:
             raise WarehouseError(f"Copying {part} failed: the table is gone; copy again.")
+        identity, fenced = _identity(sql), part.relation in FENCED
+        number = generation if fenced else self._newest(identity, part.table)
+        fence = Fence(self._jobs, part.table.name, identity, f"Copying {part}", RUN)
         staged: list[StagedRows] = []
-        try:
+        with released(staged):
             for batch in batches:
                 kinds = {name: travelling_kind(sql.kinds[name]) for name in batch.column_names}
                 staged.append(self._stager.stage(Rows(sql.name, batch, kinds, RUN)))
-            script = ";\n".join(self._transaction(sql, staged, before, generation)) + ";"
-            self._run(part, sql, script, generation)
-            return generation + (part.relation in FENCED)
-        finally:
-            for rows in staged:
-                rows.release()
+            script = ";\n".join(self._transaction(sql, staged, before, number)) + ";"
+            if not fence.run(number, lambda: script):
+                raise MovedError(f"{self.place}: {part} was changed by another process while it was copied into.")
+        return generation + fenced
 
     def _transaction(self, sql: PartSql, staged: Sequence[StagedRows], before: int, generation: int) -> Iterator[str]:
+        identity, table = _identity(sql), sql.part.table
         yield "BEGIN TRANSACTION"
-        table = sql.part.table
-        if sql.part.relation in FENCED and sql.stored is not None:
-            newest = newest_generation(self._schema, sql.stored.table_id)
-            yield f"ASSERT ({newest}) = {generation} AS {BIGQUERY.text(MOVED)}"
-        yield f"ASSERT ({sql.count()}) = {before} AS {BIGQUERY.text(MOVED)}"
+        yield expect(f"({newest_generation(self._schema, identity)}) = {generation}")
+        yield expect(f"({sql.count()}) = {before}")
         if before:
             yield sql.remove()
         for rows in staged:
             columns = list(rows.columns)
             lists = {n: _list(rows.columns[n], k) for n, k in sql.kinds.items() if n in columns and k in _ITEMS}
             yield sql.insert(columns, rows.relation(self._schema, columns, lists))
-        if sql.part.relation in FENCED and sql.stored is not None:
-            commit = commit_record(table.name, sql.stored.table_id, generation + 1, RUN, self._clock())
-            yield insert_records(self._schema, service.COMMITS, service.COMMITS_COLUMNS, [commit])
+        commit = commit_record(table.name, identity, generation + 1, RUN, self._clock())
+        yield insert_records(self._schema, service.COMMITS, service.COMMITS_COLUMNS, [commit])
         yield "COMMIT TRANSACTION"
 
-    def _run(self, part: Part, sql: PartSql, script: str, generation: int) -> None:
-        what, name = f"Copying {part}", part.table.name
-        moved = MovedError(f"{self.place}: {part} was changed by another process while it was copied into.")
-        try:
-            if part.relation not in FENCED or sql.stored is None:
-                self._jobs.query(script, what=what, table=name, purpose=RUN)
-                return
-            for attempt in range(FAILED_TURNS_MOST):
-                job_id = safe_job_id("commit", name, sql.stored.table_id, str(generation + 1), str(attempt))
-                try:
-                    self._jobs.once(script, what=what, job_id=job_id, table=name, purpose=RUN)
-                    return
-                except OutrunError as error:
-                    if self._jobs.wait(error.job) is None:
-                        raise moved from error
-                except JobFailedError as error:
-                    if not error.transient:
-                        raise
-        except JobFailedError as error:
-            if MOVED in str(error):
-                raise moved from error
-            raise
-        raise moved
+    def _newest(self, identity: str, table: Table) -> int:
+        (newest,) = self._one(newest_generation(self._schema, identity), table)
+        return int(newest)
 
     def _name(self, table: str) -> str:
         return BIGQUERY.qualified(self._schema, table)
@@ -253,6 +220,13 @@ class BigQueryParts:
         if part.relation in FENCED and stored is None:
             return None
         return PartSql(BIGQUERY, self._schema, part, stored)
+
+
+def _identity(sql: PartSql) -> str:
+    """What counts the commits of a part: its table, or for what only grows a number made from its name."""
+    if sql.part.relation in FENCED and sql.stored is not None:
+        return sql.stored.table_id
+    return hashlib.md5(f"{sql.part.relation} {sql.part.table.name}".encode(), usedforsecurity=False).hexdigest()
 
 
 _ITEMS: Mapping[StoredType, str] = {"texts": "STRING", "dates": "DATE"}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +24,15 @@ from google.cloud import bigquery
 from energy_assets.catalogue.model import FieldType
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY, loaded, physical, schema_field
 from energy_assets.warehouse.bigquery.gathering import Gathering
-from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, OWNER, Jobs, safe_job_id
+from energy_assets.warehouse.bigquery.jobs import (
+    CALL_SECONDS,
+    NO_RETRY,
+    OWNER,
+    Jobs,
+    UnsettledJobError,
+    is_refused,
+    safe_job_id,
+)
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +106,19 @@ class StagedRows:
         self._stager.release(self.name)
 
 
+@contextmanager
+def released(held: list[StagedRows]) -> Iterator[None]:
+    """Give back the staged rows of a list at the end, but those that a job may still be reading: they expire."""
+    try:
+        yield
+    except UnsettledJobError:
+        held.clear()
+        raise
+    finally:
+        for staged in held:
+            staged.release()
+
+
 class Stager:
     """Stages rows for several writers of one process.
 
@@ -107,8 +130,9 @@ class Stager:
     def __init__(self, jobs: Jobs, folder: Path | None = None) -> None:
         self._jobs = jobs
         self._folder = folder
-        self._gathering = Gathering(self._load, lambda rows: rows.table.nbytes, TOGETHER_BYTES)
+        self._gathering = Gathering(self._load, lambda rows: rows.table.nbytes, TOGETHER_BYTES, divides=is_refused)
         self._users: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def stage(self, rows: Rows) -> StagedRows:
         """Load rows, together with those that others stage meanwhile.
@@ -120,13 +144,15 @@ class Stager:
 
     def release(self, name: str) -> None:
         """One user less of a staging table."""
-        self._users[name] -= 1
-        if not self._users[name]:
-            del self._users[name]
-            try:
-                self._jobs.call(f"Dropping {name}", lambda client: self._drop(client, name))
-            except Exception as error:
-                log.warning("%s; it expires by itself within %s.", error, EXPIRES)
+        with self._lock:
+            left = self._users.pop(name) - 1
+            if left:
+                self._users[name] = left
+                return
+        try:
+            self._jobs.call(f"Dropping {name}", lambda client: self._drop(client, name))
+        except Exception as error:
+            log.warning("%s; it expires by itself within %s.", error, EXPIRES)
 
     def _drop(self, client: bigquery.Client, name: str) -> None:
         client.delete_table(self._reference(name), not_found_ok=True, retry=NO_RETRY, timeout=CALL_SECONDS)
@@ -150,7 +176,8 @@ class Stager:
             self._jobs.call(what, lambda client: self._make(client, name, schema))
             job_id = safe_job_id("stage", group[0].run_id[:8], about, unique)
             self._jobs.load(file, name, schema, what=what, job_id=job_id, about=about)
-        self._users[name] = len(group)
+        with self._lock:
+            self._users[name] = len(group)
         return [StagedRows(name, part, found, self) for part, found in enumerate(columns)]
 
     def _make(self, client: bigquery.Client, name: str, schema: Sequence[bigquery.SchemaField]) -> None:

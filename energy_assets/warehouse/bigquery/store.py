@@ -25,15 +25,23 @@ from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import WarehouseError
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import readings, service
-from energy_assets.warehouse.bigquery.commit import Commit, append_quarantine, insert_records
+from energy_assets.warehouse.bigquery import streams
+from energy_assets.warehouse.bigquery.commit import Commit, append_quarantine, claims, insert_records
 from energy_assets.warehouse.bigquery.connection import Connection
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY, logical, physical
 from energy_assets.warehouse.bigquery.gathering import Gathering
-from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, PATIENCE, Jobs
-from energy_assets.warehouse.bigquery.layout import ID, Layouts, stored_columns
+from energy_assets.warehouse.bigquery.jobs import (
+    CALL_SECONDS,
+    NO_RETRY,
+    OWNER,
+    PATIENCE,
+    Jobs,
+    is_refused,
+)
+from energy_assets.warehouse.bigquery.layout import ID, PAGE, Layouts, stored_columns
 from energy_assets.warehouse.bigquery.parts import BigQueryParts
 from energy_assets.warehouse.bigquery.preflight import preflight
-from energy_assets.warehouse.bigquery.stager import Rows, Stager
+from energy_assets.warehouse.bigquery.stager import Rows, Stager, released
 from energy_assets.warehouse.interface import DatasetStatus, Location, ReadView, Usage
 from energy_assets.warehouse.sql import HISTORY_COLUMNS, TableSql, history_name
 from energy_assets.warehouse.staging import ARROW_TYPES, complete, stage
@@ -52,7 +60,8 @@ DIGESTS_TOGETHER = 4_000
 """Body digests that one query looks for, for the same reason."""
 
 VERSION = "service_version"
-"""Label of the dataset with the version of its service tables, so that knowing it takes no query."""
+"""Label of the table ``_meta`` with the version of the service tables: it comes with the list of tables, so that
+knowing it takes no query, and who may change tables may set it, which a label of the dataset asks more for."""
 
 REACH = timedelta(days=800)
 """How far from a window the settlement days of its rows may lie, for constant bounds where days are looked up: a
@@ -115,10 +124,10 @@ class BigQueryWarehouse:
         self._lock = threading.Lock()
         self._checked = self._ready = False
         self._appending: Gathering[_Appended, None] = Gathering(
-            self._append_group, lambda item: len(item.receipts), RECEIPTS_TOGETHER
+            self._append_group, lambda item: len(item.receipts), RECEIPTS_TOGETHER, divides=is_refused
         )
         self._looking: Gathering[tuple[str, frozenset[str], tuple[datetime, datetime]], dict[str, list[Window]]] = (
-            Gathering(self._bodies_group, lambda item: len(item[1]), DIGESTS_TOGETHER)
+            Gathering(self._bodies_group, lambda item: len(item[1]), DIGESTS_TOGETHER, divides=is_refused)
         )
 
     @property
@@ -164,35 +173,45 @@ class BigQueryWarehouse:
     def _reference(self) -> bigquery.DatasetReference:
         return bigquery.DatasetReference(self._connection.project, self._schema)
 
-    def _dataset(self) -> bigquery.Dataset | None:
+    def _listed(self) -> dict[str, Mapping[str, str]] | None:
+        """Labels of every table there is, by name, in one call or a few; ``None`` without a dataset."""
+
+        def listed(client: bigquery.Client) -> dict[str, Mapping[str, str]]:
+            items = client.list_tables(self._reference(), page_size=PAGE, retry=NO_RETRY, timeout=CALL_SECONDS)
+            return {item.table_id: item.labels for item in items}
+
         try:
-            return self._jobs.call(
-                f"Looking at the dataset {self._schema}",
-                lambda client: client.get_dataset(self._reference(), retry=NO_RETRY, timeout=CALL_SECONDS),
-            )
+            return self._jobs.call(f"Listing the tables of {self._schema}", listed)
         except api.NotFound:
             return None
 
     def _prepare(self) -> None:
         """Make the dataset and its service tables, or bring them to this version, once per object."""
         with self._lock:
-            if self._ready:
-                return
-            held = self._dataset() or self._create()
-            steps = service.pending(int(held.labels.get(VERSION, 0)), service.MIGRATIONS, f"The dataset {self._schema}")
-            for step in steps:
-                self._migrate(step)
-            if steps:
-                held = self._dataset() or held
-                held.labels = {**held.labels, "owner": "energy_assets", VERSION: str(steps[-1].version)}
-                self._label(held)
-            self._ready = True
+            if not self._ready:
+                self._bring_up(self._listed())
 
-    def _create(self) -> bigquery.Dataset:
+    def _bring_up(self, found: Mapping[str, Mapping[str, str]] | None) -> None:
+        """Run the steps that are lacking; all of them where a table that they make is gone."""
+        if found is None:
+            self._create()
+            found = {}
+        version = int(found.get(service.META, {}).get(VERSION, 0))
+        steps = service.pending(version, service.MIGRATIONS, f"The dataset {self._schema}")
+        if not found.keys() >= service.MADE:
+            steps = service.MIGRATIONS
+        for step in steps:
+            self._migrate(step)
+        if steps:
+            self._note_version(steps[-1].version)
+        self._ready = True
+
+    def _create(self) -> None:
         made = bigquery.Dataset(self._reference())
         made.location = self._connection.location
         made.description = "Great Britain's electricity-market data, kept by energy_assets."
-        return self._jobs.call(
+        made.labels = {"owner": OWNER}
+        self._jobs.call(
             f"Making the dataset {self._schema}",
             lambda client: client.create_dataset(made, exists_ok=True, retry=NO_RETRY, timeout=CALL_SECONDS),
         )
@@ -200,35 +219,35 @@ class BigQueryWarehouse:
     def _migrate(self, step: service.Migration) -> None:
         """Run one step; its statements do no harm where another process, or an interrupted one, has run them."""
         meta = self._name(service.META)
-        record: service.Record = {"version": step.version, "applied_utc": service.naive(self._clock())}
         statements = [
             f"CREATE TABLE IF NOT EXISTS {meta} ({BIGQUERY.columns(service.META_COLUMNS)})",
             *step.statements(BIGQUERY, self._schema),
             f"INSERT INTO {meta} (version, applied_utc) SELECT {step.version}, "
             f"{BIGQUERY.instant(self._clock())} FROM (SELECT 1 AS one) "
-            f"WHERE NOT EXISTS (SELECT 1 FROM {meta} M WHERE M.version = {record['version']})",
+            f"WHERE NOT EXISTS (SELECT 1 FROM {meta} M WHERE M.version = {step.version})",
         ]
         what = f"Making the service tables of {self._schema}"
         self._jobs.query(";\n".join(statements) + ";", what=what, purpose="migrate")
 
-    def _label(self, held: bigquery.Dataset) -> None:
+    def _note_version(self, version: int) -> None:
+        held = self._layouts.find(service.META)
+        if held is None:
+            raise WarehouseError(f"The table {self._schema}.{service.META} was made and is gone again: refresh again.")
+        held.labels = {**held.labels, "owner": OWNER, VERSION: str(version)}
         try:
-            self._jobs.call(
-                f"Labelling the dataset {self._schema}",
-                lambda client: client.update_dataset(held, ["labels"], retry=NO_RETRY, timeout=CALL_SECONDS),
-            )
+            self._layouts.update(held, ["labels"])
         except (api.Conflict, api.PreconditionFailed):
-            log.info("Another process labelled the dataset %s meanwhile.", self._schema)
+            log.info("Another process made the service tables of %s meanwhile.", self._schema)
 
     def _exists(self) -> bool:
-        """Whether the service tables can be read; a dataset that another version left is brought up to date first."""
-        if self._ready:
+        """Whether the service tables can be read; those that another version left are brought up to date first."""
+        with self._lock:
+            if not self._ready:
+                found = self._listed()
+                if found is None or service.META not in found:
+                    return False
+                self._bring_up(found)
             return True
-        held = self._dataset()
-        if held is None or VERSION not in held.labels:
-            return False
-        self._prepare()
-        return True
 
     def _ask(self, text: str, what: str, table: str = "") -> Iterator[Any]:
         return iter(self._jobs.query(text, what=what, table=table))
@@ -287,7 +306,7 @@ class BigQueryWarehouse:
         what = f"Recording {len(receipts)} receipts"
         rows = _conformed(quarantine, what)
         staged = self._stager.stage(Rows(service.QUARANTINE, rows, QUARANTINE_KINDS))
-        try:
+        with released([staged]):
             statements = [
                 "BEGIN TRANSACTION",
                 *([self._insert_receipts([item])] if stamped else []),
@@ -295,8 +314,6 @@ class BigQueryWarehouse:
                 "COMMIT TRANSACTION",
             ]
             self._jobs.query(";\n".join(statements) + ";", what=what, purpose="record")
-        finally:
-            staged.release()
 
     def _append_group(self, group: Sequence[_Appended]) -> list[None]:
         self._jobs.query(self._insert_receipts(group), what="Recording receipts", purpose="record")
@@ -313,26 +330,26 @@ class BigQueryWarehouse:
             WarehouseError: The store holds rows of the other kind.
         """
         self._prepare()
-        origin = self._name(service.ORIGIN)
-        what = f"Claiming the dataset {self._schema}"
-        held = self._origin(what)
-        if not held:
-            now = BIGQUERY.instant(self._clock())
+        held = self._origin()
+        if held is None:
+            origin, now = self._name(service.ORIGIN), BIGQUERY.instant(self._clock())
             self._jobs.query(
-                f"MERGE INTO {origin} O USING (SELECT {BIGQUERY.text(kind)} AS kind) K ON TRUE "
-                f"WHEN NOT MATCHED THEN INSERT (kind, claimed_utc) VALUES (K.kind, {now})",
-                what=what,
+                f"INSERT INTO {origin} (kind, claimed_utc) SELECT {BIGQUERY.text(kind)}, {now} "
+                f"FROM (SELECT 1 AS one) WHERE NOT EXISTS (SELECT 1 FROM {origin})",
+                what=f"Claiming the dataset {self._schema}",
                 purpose="record",
             )
-            held = self._origin(what)
-        if any(word != kind for word in held):
+            held = self._origin()
+        if held != kind:
             raise WarehouseError(
-                f"The dataset {self._schema} holds {held[0]} data and the rows to write come from a {kind}: synthetic "
+                f"The dataset {self._schema} holds {held} data and the rows to write come from a {kind}: synthetic "
                 "and real data never mix, so use another ENERGY_ASSETS_SCHEMA."
             )
 
-    def _origin(self, what: str) -> list[str]:
-        return [kind for (kind,) in self._ask(f"SELECT kind FROM {self._name(service.ORIGIN)} ORDER BY 1", what)]
+    def _origin(self) -> str | None:
+        """The claim that counts: of several made at the same time the earliest."""
+        found = [kind for (kind,) in self._ask(claims(self._schema), f"Claiming the dataset {self._schema}")]
+        return found[0] if found else None
 
     # What is held.
 
@@ -597,10 +614,7 @@ class BigQueryWarehouse:
                 retry=NO_RETRY,
                 timeout=CALL_SECONDS,
             )
-            schema = pa.ipc.read_schema(pa.py_buffer(opened.arrow_schema.serialized_schema))
-            parts = [reader.read_rows(stream.name, timeout=CALL_SECONDS).rows(opened) for stream in opened.streams]
-            batches = [page.to_arrow() for rows in parts for page in rows.pages]
-            return pa.Table.from_batches(batches, schema) if batches else schema.empty_table()
+            return streams.everything(reader, opened)
 
         return self._jobs.call(what, read, held.table_id)
 
