@@ -147,12 +147,16 @@ def open_engine(settings: Settings) -> Engine:
     from energy_assets.ingest.refresh import Engine
     from energy_assets.ingest.spool import Spool
     from energy_assets.sources.elexon import ElexonSource
+    from energy_assets.sources.iris.archive import ArchiveSource
 
     settings.prepare_home()
     return Engine(
         warehouse=open_warehouse(settings),
-        open_source={"bmrs": lambda: ElexonSource.from_settings(settings)},
+        open_source={
+            "bmrs": lambda: ElexonSource.from_settings(settings),
+            "iris": lambda: ArchiveSource.from_settings(settings),
+        },
         spool=Spool(settings.home / "spool", settings.keep_bodies_days),
-        source_api={"bmrs": settings.source_api_label},
+        source_api={"bmrs": settings.source_api_label, "iris": "IRIS-ARCHIVE"},
         clock=utc_now,
     )

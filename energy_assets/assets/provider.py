@@ -37,9 +37,36 @@ class RefreshConfig(dg.Config):
     Attributes:
         refetch: Ask again for days that receipts already cover. True for a person who presses Materialize on a covered
             day, because that is what it means; schedules and repair pass false.
+        from_utc: Leave out windows that end before this instant (``2026-07-15T10:00:00Z``); empty for no bound.
+        to_utc: Leave out windows that begin at this instant or later; empty for no bound.
     """
 
     refetch: bool = True
+    from_utc: str = ""
+    to_utc: str = ""
+
+    def within(self) -> tuple[datetime, datetime] | None:
+        """The bounds as instants, or ``None``.
+
+        Raises:
+            dg.Failure: Only one is given, or one is no instant with its zone.
+        """
+        if not self.from_utc and not self.to_utc:
+            return None
+        first, last = _instant(self.from_utc), _instant(self.to_utc)
+        if first is None or last is None:
+            said = f"{self.from_utc!r} and {self.to_utc!r}"
+            raise dg.Failure(f"from_utc and to_utc are {said}; give both as 2026-07-15T10:00:00Z", allow_retries=False)
+        return first, last
+
+
+def _instant(text: str) -> datetime | None:
+    """An instant with its zone, or ``None`` where the text is none."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None
 
 
 def provider_assets(provider: str, datasets: Sequence[Dataset], storage: Storage) -> dg.AssetsDefinition:
@@ -67,7 +94,7 @@ def provider_assets(provider: str, datasets: Sequence[Dataset], storage: Storage
         possible = [reporting.possible_days(d, first, last, today) for d in chosen]
         if not any(possible):
             raise dg.Failure("; ".join(_impossibility(d, last) for d in chosen), allow_retries=False)
-        with _explained():
+        with explained():
             outcomes, usage = _refreshed(context, config, platform, chosen, first, last)
         context.log.info(reporting.summary(outcomes))
         if tags := reporting.cost_tags(usage):
@@ -94,7 +121,7 @@ def launched_utc(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn what we know how to explain into a failure of one sentence, not to be retried."""
     try:
         yield
@@ -120,7 +147,7 @@ def _refreshed(
     from energy_assets.ingest.refresh import refresh
 
     since = launched_utc(context.instance, context.run) if config.refetch else None
-    policy = Policy(refetch_since=since, run_id=context.run.run_id)
+    policy = Policy(refetch_since=since, run_id=context.run.run_id, within=config.within())
     with platform.engine() as engine:
         outcomes = refresh(chosen, first, last, policy, engine)
         return outcomes, engine.warehouse.usage()

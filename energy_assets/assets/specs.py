@@ -19,7 +19,7 @@ from energy_assets.wiring import TablePlace
 OWNER = "team:energy-data"
 IO_MANAGER_KEY = "warehouse_io_manager"
 
-PROVIDER_KINDS = {"bmrs": "elexon"}
+PROVIDER_KINDS = {"bmrs": "elexon", "iris": "elexon"}
 """The technology that the UI shows for a provider."""
 
 PROVENANCE_MEANING = {
@@ -28,7 +28,7 @@ PROVENANCE_MEANING = {
     "_window_from_utc": "Start of the window whose answer brought the row (included), UTC.",
     "_window_to_utc": "End of that window (excluded), UTC.",
     "_ingested_utc": "When the row was written here, UTC.",
-    "_source_api": "Where the row came from: BMRS, SANDBOX for made-up rows, DERIVED for computed ones.",
+    "_source_api": "Where the row came from: BMRS, IRIS, IRIS-ARCHIVE, SANDBOX if made up, DERIVED if computed.",
     "_receipt_id": "Receipt of the request that brought the row.",
     "_hash_key": "Hash of the provider's columns, by which a revision is seen.",
 }

@@ -14,8 +14,8 @@ from energy_assets import catalogue
 from energy_assets.assets.derived import SOURCE, derived_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
-from energy_assets.assets.specs import IO_MANAGER_KEY, Storage
-from energy_assets.automation import jobs, schedules, sensors
+from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
+from energy_assets.automation import iris, jobs, schedules, sensors
 from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
@@ -37,24 +37,35 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
     platform = platform or Platform()
     shown = platform.settings()
     bmrs = [d for d in entries if d.provider == "bmrs"]
+    pushed = [d for d in entries if d.provider == "iris"]
+    archived = [d for d in pushed if d.query.path]
     storage = Storage(shown.warehouse, partial(table_place, shown))
     derived = derived_assets(storage)
     return dg.Definitions(
-        assets=[provider_assets("bmrs", bmrs, storage), *derived],
+        assets=[
+            provider_assets("bmrs", bmrs, storage),
+            provider_assets("iris", archived, storage),
+            # What no stream's name is known of cannot be asked for; the load reports it.
+            *(dataset_spec(d, storage) for d in pushed if not d.query.path),
+            *derived,
+        ],
         jobs=[
             jobs.bmrs_refresh(bmrs),
             jobs.bmrs_revisions(bmrs),
             jobs.bmrs_repair(bmrs),
             jobs.gb_derived(derived),
+            iris.iris_load,
+            iris.iris_cleanup,
             housekeeping,
         ],
         schedules=[
             schedules.bmrs_refresh_schedule(bmrs),
             schedules.bmrs_revisions_schedule(bmrs),
             schedules.bmrs_repair_schedule(bmrs),
+            iris.iris_cleanup_schedule,
             housekeeping_schedule,
         ],
-        sensors=[sensors.gb_derived_sensor(SOURCE, derived)],
+        sensors=[sensors.gb_derived_sensor(SOURCE, derived), iris.iris_drop_folder_sensor],
         resources={"platform": platform, IO_MANAGER_KEY: WarehouseIOManager(platform.warehouse)},
         # One process per run: libraries load once, and twenty steps cost 2 s here against 10 to 23 s in processes.
         executor=dg.in_process_executor,

@@ -217,11 +217,13 @@ class Policy:
         believes all.
         run_id: Written into the receipts.
         max_windows: Most windows asked for in this call (bounded runs), ``None`` for no bound.
+        within: Leave out windows that do not overlap ``[from, to)``; ``None`` for no bound.
     """
 
     refetch_since: datetime | None = None
     run_id: str = ""
     max_windows: int | None = None
+    within: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,8 @@ def make_plans(
     low = min((s for s, _ in spans), default=now)
     high = max((e for _, e in spans), default=now)
     seen = engine.warehouse.coverage([d.table for d in datasets], low, high, policy.refetch_since)
-    return {d.code: _planned(d, from_day, to_day, seen.get(d.code, ()), now) for d in datasets}
+    plans = {d.code: _planned(d, from_day, to_day, seen.get(d.code, ()), now) for d in datasets}
+    return plans if policy.within is None else {code: _bounded(p, *policy.within) for code, p in plans.items()}
 
 
 def _planned(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], now: datetime) -> Plan:
@@ -207,6 +208,14 @@ def _planned(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen
         return plan(dataset, from_day, to_day, seen, now)
     except EnergyAssetsError as error:
         return Plan((), "failed", f"{dataset.code}: {error}")
+
+
+def _bounded(planned: Plan, from_utc: datetime, to_utc: datetime) -> Plan:
+    """The part of a plan that overlaps ``[from_utc, to_utc)``."""
+    if planned.status != "due":
+        return planned
+    windows = tuple(w for w in planned.windows if w.from_utc < to_utc and w.to_utc > from_utc)
+    return Plan(windows, "due") if windows else Plan((), "covered", "nothing between the given instants is due")
 
 
 def merged(first: Outcome, second: Outcome) -> Outcome:

@@ -83,9 +83,10 @@ def test_a_wrong_setting_is_told_when_the_location_loads(monkeypatch: pytest.Mon
 
 
 def test_every_catalogue_entry_and_derived_table_is_an_asset(specs: dict[str, dg.AssetSpec]) -> None:
-    names = {d.name for d in catalogue.datasets("bmrs")}
+    names = {d.name for d in catalogue.datasets()}
     assert set(specs) == names | set(derived.TABLES)
     assert len([n for n in specs if n.startswith("bmrs/")]) == 102
+    assert len([n for n in specs if n.startswith("iris/")]) == 87 + 2 + 1
 
 
 def test_every_asset_says_whose_it_is_what_it_holds_and_where(specs: dict[str, dg.AssetSpec]) -> None:
@@ -102,7 +103,7 @@ def test_every_asset_says_whose_it_is_what_it_holds_and_where(specs: dict[str, d
 
 
 def test_column_schemas_are_the_catalogues_with_meaning_and_unit(specs: dict[str, dg.AssetSpec]) -> None:
-    tables = {d.name: d.table for d in catalogue.datasets("bmrs")} | dict(derived.TABLES)
+    tables = {d.name: d.table for d in catalogue.datasets()} | dict(derived.TABLES)
     for name, spec in specs.items():
         columns = spec.metadata["dagster/column_schema"].columns
         assert [c.name for c in columns] == [c for c, _ in tables[name].columns], name
@@ -122,8 +123,9 @@ def test_the_bigquery_setting_shows_in_the_kinds(monkeypatch: pytest.MonkeyPatch
 def test_on_bigquery_every_asset_names_its_table_and_links_to_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENERGY_ASSETS_WAREHOUSE", "bigquery")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "somewhere")
+    pushed = {d.name: d.table.name for d in catalogue.datasets("iris")}
     for spec in build_definitions().resolve_all_asset_specs():
-        table = "_".join(spec.key.path)
+        table = pushed.get(spec.key.to_user_string(), "_".join(spec.key.path))
         name = f"somewhere.uk_energy_insights.{table}"
         assert spec.metadata["dagster/table_name"] == spec.metadata["table"] == name
         link = spec.metadata["console"].value
@@ -141,8 +143,9 @@ def test_bigquery_without_a_project_is_told_when_the_location_loads(monkeypatch:
 def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
-    assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "gb_derived", "housekeeping"}
-    for name in jobs - {"housekeeping"}:
+    unpartitioned = {"iris_load", "iris_cleanup", "housekeeping"}
+    assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "gb_derived", *unpartitioned}
+    for name in jobs - unpartitioned:
         assert defs.resolve_job_def(name).partitions_def == DAYS
     schedules = {s.name: s for s in repository.schedule_defs}
     sensors = {s.name: s for s in repository.sensor_defs}
@@ -150,9 +153,11 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "bmrs_refresh_schedule": ("*/15 * * * *", "Europe/London"),
         "bmrs_revisions_schedule": ("20 7 * * *", "Europe/London"),
         "bmrs_repair_schedule": ("50 2,8,14,20 * * *", "Europe/London"),
+        "iris_cleanup_schedule": ("37 * * * *", "Europe/London"),
         "housekeeping_schedule": ("40 3 * * *", "Europe/London"),
     }
-    assert set(sensors) == {"gb_derived_sensor"}
+    assert set(sensors) == {"gb_derived_sensor", "iris_drop_folder_sensor"}
+    assert sensors["iris_drop_folder_sensor"].minimum_interval_seconds == 30
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
     assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in sensors.values())
 
