@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import logging
@@ -26,6 +27,7 @@ from energy_assets.errors import (
 )
 from energy_assets.ingest.model import Body
 from energy_assets.sources import http
+from energy_assets.sources.body import BrokenBodyError
 from energy_assets.sources.http import HttpClient, Patience
 from energy_assets_tests.unit.loopback import QUICK, ROWS, Naps, Peer, Reply, Request, Script
 
@@ -119,7 +121,67 @@ class TestWholeBody:
         assert (sandbox.sandbox, real.sandbox) == (True, False)
 
 
+class TestBodyOfTheCallersOwnKind:
+    """Bodies that are no JSON: somebody else says whether they are whole."""
+
+    @staticmethod
+    def looked_at(reply: Reply, to: Path, check: Callable[[Path], None]) -> Body:
+        async def scenario(_: Peer, client: HttpClient) -> Body:
+            return await client.download("", (), to, check=check)
+
+        return served([reply], scenario)[0]
+
+    @pytest.mark.parametrize("text", [b"", b"<a/>", b"[1,", b"\x00\xff"])
+    @pytest.mark.parametrize("encoding", ["", "gzip"])
+    def test_lands_as_it_is(self, to: Path, text: bytes, encoding: str) -> None:
+        seen: list[bytes] = []
+        body = self.looked_at(Reply(body=text, encoding=encoding), to, lambda path: seen.append(path.read_bytes()))
+        assert seen == [text]
+        assert to.read_bytes() == text
+        assert (body.sha256, body.size) == (hashlib.sha256(text).hexdigest(), len(text))
+
+    def test_is_asked_for_again_when_it_is_refused(self, to: Path) -> None:
+        def whole(path: Path) -> None:
+            if path.read_bytes() != b"<a/>":
+                raise BrokenBodyError("it is not whole")
+
+        async def scenario(_: Peer, client: HttpClient) -> Body:
+            return await client.download("", (), to, check=whole)
+
+        body, peer = served([Reply(body=b"<a"), Reply(body=b"<a/>")], scenario)
+        assert body.attempts == len(peer.requests) == 2
+        assert {request.target for request in peer.requests} == {"/api/v1"}
+
+    def test_has_to_say_where_it_ends(self, to: Path) -> None:
+        with pytest.raises(TransportError, match="nothing tells where it ends"):
+            self.looked_at(Reply(body=b"<a/>", framing="close"), to, lambda _: None)
+        assert not to.exists()
+
+
+class TestDigest:
+    ROWS_MD5 = base64.b64encode(hashlib.md5(ROWS).digest()).decode()
+
+    def test_that_fits_is_accepted(self, to: Path) -> None:
+        body, _ = fetched([Reply(headers=(("content-md5", self.ROWS_MD5),))], to)
+        assert body.attempts == 1
+
+    def test_that_differs_is_a_broken_body(self, to: Path) -> None:
+        wrong = Reply(body=b"[1]", headers=(("content-md5", self.ROWS_MD5),))
+        body, _ = fetched([wrong, Reply()], to)
+        assert (body.attempts, to.read_bytes()) == (2, ROWS)
+
+    def test_of_an_encoded_body_is_left_aside(self, to: Path) -> None:
+        body, _ = fetched([Reply(encoding="gzip", headers=(("content-md5", "of the other form"),))], to)
+        assert body.attempts == 1
+
+
 class TestRequest:
+    def test_carries_the_clients_own_headers(self, to: Path) -> None:
+        _, peer = fetched([Reply()], to, headers={"x-ms-version": "2021-12-02", "Accept": "*/*"})
+        assert peer.requests[0].headers["x-ms-version"] == "2021-12-02"
+        assert peer.requests[0].headers["accept"] == "*/*"
+        assert peer.requests[0].headers["user-agent"].startswith("energy-assets/")
+
     def test_parameters_keep_order_and_repeat(self, to: Path) -> None:
         params = (("settlementPeriod", "3"), ("settlementPeriod", "1"), ("from", "2026-01-15T23:00Z"), ("x", "a b+c&d"))
         _, peer = served([Reply()], lambda _, client: client.download("/datasets/X", params, to))

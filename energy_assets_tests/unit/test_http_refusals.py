@@ -95,6 +95,11 @@ def test_any_text_is_read_without_failing(text: str) -> None:
         (json.dumps([1, 2]), ""),
         ("plain words", "plain words"),
         ("<html><body>Bad Gateway</body></html>", ""),
+        (
+            '\ufeff<?xml version="1.0"?><Error><Code>ServerBusy</Code><Message>Busy &amp; full.\nId:1</Message></Error>',
+            "ServerBusy: Busy & full.",
+        ),
+        ("<Error><Code>ServerBusy</Code></Error>", "ServerBusy"),
         ("", ""),
     ],
 )
