@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -41,6 +41,8 @@ class Message:
         body: One data section; several as a tuple; a described value for any other section; ``None`` for no body.
         properties: Application properties.
         ttl: Time to live; ``None`` for the queue's.
+        wire: The sections as they are sent, in place of those made of the id, subject, body and properties: for
+            messages that are no sound AMQP.
     """
 
     message_id: MessageId | None = None
@@ -48,10 +50,13 @@ class Message:
     body: bytes | tuple[bytes, ...] | Described | None = b""
     properties: Mapping[str, Any] = field(default_factory=dict)
     ttl: timedelta | None = None
+    wire: bytes | None = None
 
     @cached_property
     def encoded(self) -> bytes:
         """Properties, application properties and body; what the broker adds is not in it."""
+        if self.wire is not None:
+            return self.wire
         named = [self.message_id, None, None, self.subject]
         sections = [section(PROPERTIES, named + [None] * (PROPERTY_FIELDS - len(named)))]
         if self.properties:
@@ -62,6 +67,16 @@ class Message:
             parts = (self.body,) if isinstance(self.body, bytes) else self.body
             sections.extend(section(DATA, part) for part in parts)
         return b"".join(sections)
+
+    def marked(self, marks: Mapping[str, str]) -> Message:
+        """The message with further application properties; one that cannot be read is sent on without them."""
+        read = self
+        if self.wire is not None:
+            try:
+                read = read_message(self.wire)
+            except CodecError:
+                return replace(self, properties={**self.properties, **marks})
+        return replace(read, properties={**read.properties, **marks})
 
     @property
     def label(self) -> str:

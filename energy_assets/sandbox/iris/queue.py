@@ -209,10 +209,7 @@ class Queue:
             heapq.heappush(self._ready, entry.sequence)
             return
         self._remove(entry)
-        marks = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
-        message = entry.message
-        properties = {**message.properties, **marks}
-        marked = Message(message.message_id, message.subject, message.body, properties, message.ttl)
+        marked = entry.message.marked({"DeadLetterReason": reason, "DeadLetterErrorDescription": description})
         # Dead letters do not grow old.
         self.dead_letters._admit(Entry(entry.sequence, marked, entry.enqueued, 2**62, entry.failed))
         self.dead_letters._tally.accepted += 1

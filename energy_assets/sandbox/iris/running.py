@@ -10,86 +10,34 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from energy_assets.sandbox.faults import SandboxError
 from energy_assets.sandbox.iris.authority import Account, Authority, Issuer
 from energy_assets.sandbox.iris.broker import NAMESPACE, Broker, SecondConsumer
 from energy_assets.sandbox.iris.certificates import HOST, Certificates, make_certificates
 from energy_assets.sandbox.iris.faults import Kind
+from energy_assets.sandbox.iris.feeder import Feed, Feeder
 from energy_assets.sandbox.iris.messages import Message
-from energy_assets.sandbox.iris.queue import Clock, Counts, Queue, Rules
+from energy_assets.sandbox.iris.queue import Clock, Queue, Rules
+from energy_assets.sandbox.iris.steering import Addresses, DeadLetter, State, Steering
+from energy_assets.sandbox.iris.thread import ANSWERS_WITHIN, LoopThread
 
 QUEUE = "iris.sandbox"
 """Name of the queue, in the form of the real ones."""
-
-ANSWERS_WITHIN = 60.0
-"""Seconds for which a call from another thread waits for the sandbox's thread, on a machine that is busy."""
-
-T = TypeVar("T")
 
 
 def now() -> int:
     """Milliseconds since 1970, UTC."""
     return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """How a client comes in.
-
-    Attributes:
-        namespace: Name of the namespace, which the client keeps.
-        queue: The queue.
-        endpoint: Where the client's connection is led to instead, as ``custom_endpoint_address`` takes it.
-        authority: Where tokens come from, as the credential's ``authority`` takes it.
-        ca: File of the certificate authority that the client has to trust.
-        tenant_id: Directory of the credential.
-        client_id: Application of the credential.
-        client_secret: Its secret.
-    """
-
-    namespace: str
-    queue: str
-    endpoint: str
-    authority: str
-    ca: str
-    tenant_id: str
-    client_id: str
-    client_secret: str = field(repr=False)
-
-    @property
-    def port(self) -> int:
-        """Port of the broker."""
-        return int(self.endpoint.rpartition(":")[2])
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a sandbox holds and has seen.
-
-    Attributes:
-        messages: How many messages are where.
-        connections: Connections that stand.
-        accepted: Connections so far.
-        tokens: Tokens issued so far.
-        listening: Whether the broker can be reached.
-    """
-
-    messages: Counts
-    connections: int
-    accepted: int
-    tokens: int
-    listening: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +50,7 @@ class Options:
         token_seconds: Life of a token.
         second_consumer: What a second consumer meets.
         idle_seconds: Silence after which a connection is ended; ``None`` for the real service's.
+        port: Port of the broker; 0 takes a free one.
     """
 
     queue: str = QUEUE
@@ -109,64 +58,53 @@ class Options:
     token_seconds: int | None = None
     second_consumer: SecondConsumer = "compete"
     idle_seconds: float | None = None
+    port: int = 0
 
 
-class Iris:
+class Iris(Steering):
     """A sandbox that runs.
 
     Attributes:
-        addresses: How a client comes in.
-        account: Who may come in; may be changed while it runs.
+        account: Who may come in.
     """
 
     def __init__(self, options: Options, folder: Path, clock: Clock) -> None:
-        self._certificates = make_certificates(folder)
         self.account = Account()
+        self._certificates = make_certificates(folder)
         self._issuer = Issuer(clock)
         if options.token_seconds is not None:
             self._issuer.seconds = options.token_seconds
         self._authority = Authority(self.account, self._issuer)
         self._web = _Web(self._authority.app(), self._certificates)
-        self._broker = Broker(
-            Queue(options.queue, clock, options.rules), self._issuer, clock, self._certificates.context()
-        )
+        queue = Queue(options.queue, clock, options.rules)
+        self._broker = Broker(queue, self._issuer, clock, self._certificates.context())
         self._broker.second_consumer = options.second_consumer
+        self._broker.port = options.port
         if options.idle_seconds is not None:
             self._broker.idle_seconds = options.idle_seconds
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="iris sandbox", daemon=True)
+        self._feeder: Feeder | None = None
+        self._feeding: threading.Thread | None = None
+        self._fed_before = 0
+        self._stop_feeding = threading.Event()
+        self._thread = LoopThread("iris sandbox")
 
-    # Its life.
+    def begin(self) -> None:
+        """Listen.
 
-    def _begin(self) -> None:
-        self._thread.start()
-        self._do(self._broker.start)
-        self._do(self._web.start)
+        Raises:
+            SandboxError: The port is taken.
+        """
+        self._thread.run(self._broker.start)
+        self._thread.run(self._web.start)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End everything."""
         try:
-            self._do(self._broker.stop)
-            self._do(self._web.stop)
+            self.stop_feeding()
+            self._thread.run(self._broker.stop)
+            self._thread.run(self._web.stop)
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(ANSWERS_WITHIN)
-            self._loop.close()
-
-    def _do(self, action: Callable[[], Awaitable[T]]) -> T:
-        """Run something in the sandbox's thread."""
-
-        async def run() -> T:
-            return await action()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(ANSWERS_WITHIN)
-
-    def _call(self, action: Callable[[], T]) -> T:
-        async def run() -> T:
-            return action()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(ANSWERS_WITHIN)
-
-    # What a test does with it.
+            self._thread.end()
 
     @property
     def addresses(self) -> Addresses:
@@ -183,45 +121,64 @@ class Iris:
         )
 
     def put(self, messages: Iterable[Message]) -> list[int]:
-        """Put messages into the queue.
-
-        Returns:
-            Their sequence numbers.
-        """
+        """Put messages into the queue and give their sequence numbers."""
         made = list(messages)
-        return self._call(lambda: self._broker.put(made))
+        return self._thread.call(lambda: self._broker.put(made))
+
+    def feed(self, feed: Feed) -> None:
+        """Have messages put by the feeder: all before this returns, where no rate is given, else as time goes on."""
+        self.stop_feeding()
+        self._stop_feeding.clear()
+        self._feeder = feeder = Feeder(self.put, feed.messages(), feed.rate)
+        if feed.rate is None:
+            feeder.run(self._stop_feeding)
+            return
+        self._feeding = threading.Thread(target=feeder.run, args=(self._stop_feeding,), name="iris feeder", daemon=True)
+        self._feeding.start()
+
+    def stop_feeding(self) -> None:
+        """Put no more."""
+        self._stop_feeding.set()
+        if self._feeding is not None:
+            self._feeding.join(ANSWERS_WITHIN)
+            self._feeding = None
+        if self._feeder is not None:
+            self._fed_before += self._feeder.fed
+            self._feeder = None
 
     def state(self) -> State:
         """What it holds and has seen."""
-        return self._call(self._state)
-
-    def _state(self) -> State:
-        broker = self._broker
-        return State(broker.queue.counts(), broker.connections, broker.accepted, self._issuer.issued, broker.listening)
+        broker, feeder, feeding = self._broker, self._feeder, self._feeding
+        return self._thread.call(
+            lambda: State(
+                messages=broker.queue.counts(),
+                connections=broker.connections,
+                accepted=broker.accepted,
+                tokens=self._issuer.issued,
+                fed=self._fed_before + (0 if feeder is None else feeder.fed),
+                feeding=feeding is not None and feeding.is_alive(),
+                listening=broker.listening,
+            )
+        )
 
     def completed(self) -> list[tuple[int, str]]:
         """Sequence number and id of each completed message, in the order of completion."""
-        return self._call(self._broker.queue.completed)
+        return self._thread.call(self._broker.queue.completed)
 
-    def dead_letters(self) -> list[tuple[int, str, dict[str, Any]]]:
-        """Sequence number, id and application properties of each dead letter."""
+    def dead_letters(self) -> list[DeadLetter]:
+        """What lies among the dead letters."""
         buried = self._broker.queue.dead_letters
         if buried is None:
             return []
-        return self._call(lambda: [(e.sequence, e.message.label, dict(e.message.properties)) for e in buried.entries()])
-
-    def wait(self, reached: Callable[[State], bool], seconds: float = ANSWERS_WITHIN) -> State:
-        """Wait until a state is reached.
-
-        Raises:
-            SandboxError: It is not reached in time; the message tells the last one.
-        """
-        deadline = time.monotonic() + seconds
-        while not reached(state := self.state()):
-            if time.monotonic() > deadline:
-                raise SandboxError(f"the sandbox did not come into the state that was waited for; it is {state}")
-            time.sleep(LOOKS_EVERY)
-        return state
+        return [
+            DeadLetter(
+                entry.sequence,
+                entry.message.label,
+                entry.message.properties["DeadLetterReason"],
+                entry.message.properties["DeadLetterErrorDescription"],
+            )
+            for entry in self._thread.call(lambda: list(buried.entries()))
+        ]
 
     def fault(self, kind: Kind, **options: Any) -> int:  # noqa: ANN401 - each option has its own type
         """Arm a fault; options are the attributes of ``faults.Fault``.
@@ -229,20 +186,20 @@ class Iris:
         Returns:
             A number to remove it by.
         """
-        return self._call(lambda: self._broker.arm(kind, **options))
+        return self._thread.call(lambda: self._broker.arm(kind, **options))
 
     def faults(self) -> list[dict[str, Any]]:
         """Armed faults with how often each has struck."""
-        return self._call(self._broker.faults.listed)
+        return self._thread.call(self._broker.faults.listed)
 
     def clear(self, number: int | None = None) -> None:
         """Disarm one fault, or all."""
         faults = self._broker.faults
-        self._call(faults.clear if number is None else lambda: faults.remove(number))
+        self._thread.call(faults.clear if number is None else lambda: faults.remove(number))
 
     def govern(self, rules: Rules) -> None:
         """Give the queue other properties, for locks and messages to come."""
-        self._call(lambda: self._broker.govern(rules))
+        self._thread.call(lambda: self._broker.govern(rules))
 
     def configure(
         self,
@@ -264,28 +221,15 @@ class Iris:
             if second_consumer is not None:
                 self._broker.second_consumer = second_consumer
 
-        self._call(change)
+        self._thread.call(change)
 
     def stop(self) -> None:
         """Take the broker down: connections are reset and new ones refused, the queue stays."""
-        self._do(self._broker.stop)
+        self._thread.run(self._broker.stop)
 
     def start(self) -> None:
         """Bring the broker up again, on the same port."""
-        self._do(self._broker.start)
-
-    def restart(self) -> None:
-        """Take the broker down and up again; locks go on."""
-        self.stop()
-        self.start()
-
-    def described(self) -> dict[str, Any]:
-        """The state as JSON has it."""
-        return asdict(self.state())
-
-
-LOOKS_EVERY = 0.01
-"""Seconds between two looks at the state."""
+        self._thread.run(self._broker.start)
 
 
 class _Web:
@@ -337,25 +281,25 @@ class _Web:
 
 @contextmanager
 def running_iris(
-    options: Options | None = None,
-    *,
-    lock: timedelta | None = None,
-    clock: Clock = now,
+    options: Options | None = None, *, lock: timedelta | None = None, clock: Clock = now
 ) -> Iterator[Iris]:
     """A sandbox that runs as long as the context.
 
     Args:
         options: How it is set up.
-        lock: How long a delivery is locked, in place of the options'.
+        lock: How long a delivery is locked, in place of what the options say.
         clock: What time it is for locks, messages and tokens.
+
+    Raises:
+        SandboxError: The port is taken.
     """
     chosen = options or Options()
     if lock is not None:
-        chosen = Options(chosen.queue, Rules(lock), chosen.token_seconds, chosen.second_consumer, chosen.idle_seconds)
+        chosen = replace(chosen, rules=replace(chosen.rules, lock=lock))
     with tempfile.TemporaryDirectory(prefix="iris-sandbox-") as folder:
         iris = Iris(chosen, Path(folder), clock)
-        iris._begin()
         try:
+            iris.begin()
             yield iris
         finally:
-            iris._end()
+            iris.end()
