@@ -253,7 +253,8 @@ class ArchiveSource:
             return await self._client.download(_path(blob), (), path, group=ask.dataset.code, check=_accept)
         except StatusError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                raise StatusError(f"{blob.name} is listed and gone ({error})", error.status) from None
+                said = str(error).removesuffix(".")
+                raise StatusError(f"{blob.name} is listed and gone ({said})", error.status) from None
             raise
         except WindowTooLargeError:
             raise ask.broken(f"holds {blob.name}, which is larger than {BLOB_MOST_BYTES:,} bytes") from None
