@@ -87,8 +87,9 @@ class Dialect:
 
     def instant(self, value: datetime) -> str:
         """A typed timestamp literal of an aware instant."""
-        utc = value.astimezone(UTC)
-        return f"TIMESTAMP '{utc:%Y-%m-%d %H:%M:%S.%f}{self.instant_suffix}'"
+        # strftime writes years before 1000 with fewer than four digits.
+        utc = value.astimezone(UTC).replace(tzinfo=None)
+        return f"TIMESTAMP '{utc.isoformat(' ', 'microseconds')}{self.instant_suffix}'"
 
     @property
     def partition_day(self) -> str:
@@ -208,7 +209,12 @@ class TableSql:
         return " AND ".join(f"{x} = {y}" if c in self.solid else self.dialect.equal(x, y) for c, x, y in pairs)
 
     def same_row(self, a: str, b: str) -> str:
-        """Whether ``a`` and ``b`` have one natural key; equal keys lie on equal days, which a store can prune by."""
+        """Whether ``a`` and ``b`` have one natural key.
+
+        As a rule equal keys lie on equal days, which a store can prune by.
+        """
+        if self.table.reach_days:
+            return self.same(self.table.natural_key, a, b)
         day = self.dialect.partition_day
         return f"{a}.{day} = {b}.{day} AND {self.same(self.table.natural_key, a, b)}"
 
@@ -290,11 +296,11 @@ class TableSql:
             f"{update if revising else ''}WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
         )
 
-    def repeated_keys(self) -> str:
-        """One row for each natural key that several stored rows have."""
+    def repeated_keys(self, within: str = "TRUE") -> str:
+        """One row for each natural key that several stored rows have; ``within`` restricts rows of ``T``."""
         key = self.key(self.table.natural_key, "T")
         day = self.dialect.partition_day
-        return f"SELECT 1 AS repeated FROM {self.target} T GROUP BY T.{day}, {key} HAVING count(*) > 1"
+        return f"SELECT 1 AS repeated FROM {self.target} T WHERE {within} GROUP BY T.{day}, {key} HAVING count(*) > 1"
 
     def tally(self, staged: str, bounds: Bounds) -> str:
         """Per receipt: staged rows without a stored one, and those that differ from the stored one."""
