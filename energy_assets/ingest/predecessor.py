@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from energy_assets.catalogue.model import Dataset, FieldType
 from energy_assets.errors import WarehouseError
+from energy_assets.warehouse.sql import DUCKDB
 
 PREFIX = "bmrs_"
 
@@ -464,7 +465,7 @@ def _london(instant: str) -> str:
 
 
 def _ts(instant: datetime) -> str:
-    return f"TIMESTAMP '{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+    return DUCKDB.instant(instant)
 
 
 def _q(name: str) -> str:

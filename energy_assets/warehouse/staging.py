@@ -113,7 +113,17 @@ def extra_names(table: Table, extra: Sequence[Field], stored: Mapping[str, Field
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 """Column names that every warehouse takes, and that leave room for a suffix."""
 
-_REFUSED_PREFIXES = ("_partition", "_table_", "_file_", "_row_timestamp", "__root__", "_colidentifier")
+_REFUSED_PREFIXES = (
+    "_partition",
+    "_table_",
+    "_file_",
+    "_row_timestamp",
+    "__root__",
+    "_colidentifier",
+    "_change_type",
+    "_change_sequence_number",
+    "_change_timestamp",
+)
 """Beginnings of names that BigQuery keeps for itself, in any case."""
 
 

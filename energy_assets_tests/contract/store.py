@@ -206,12 +206,16 @@ class BigQueryStore(Store):
         self.query(f"DELETE FROM {self.dataset}.{table.name} WHERE {condition}")
 
     def make_by_hand(self, table: Table, columns: Mapping[str, str]) -> None:
-        from energy_assets.warehouse.bigquery.dialect import physical
+        from energy_assets.warehouse.bigquery.dialect import clustering, physical
 
         kinds = {"text": "STRING", "integer": "INT64", "number": "FLOAT64", "date": "DATE", "instant": "TIMESTAMP"}
         text = ", ".join(f"`{physical(name)}` {kinds[kind]}" for name, kind in columns.items())
+        shape = ""
+        if "_partition_day" in columns:
+            shape = "PARTITION BY partition_day" if table.heavy else "PARTITION BY DATE_TRUNC(partition_day, MONTH)"
+            shape += f" CLUSTER BY {', '.join(clustering(table))}"
         self.query(f"CREATE SCHEMA IF NOT EXISTS {self.dataset}")
-        self.query(f"CREATE TABLE {self.dataset}.{table.name} ({text})")
+        self.query(f"CREATE TABLE {self.dataset}.{table.name} ({text}) {shape}")
 
     def _rows(self, query: str) -> list[Row]:
         """Rows as the other store hands them over: logical names, instants without a zone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import uuid
 from collections.abc import Iterator
@@ -71,7 +72,9 @@ def told(google: Google) -> str:
     message = str(caught.value)
     assert message.endswith(".")
     assert "\n" not in message
-    assert message.count(". ") == 0, "more than one sentence"
+    # What Google says itself may be several.
+    own = re.sub(r" \(Google: .*\)\.$", ".", message)
+    assert own.count(". ") == 0, "more than one sentence"
     return message
 
 
@@ -95,7 +98,10 @@ def test_a_new_warehouse_is_tried_out_with_a_table_that_is_dropped_and_expires(g
     assert name.startswith("_preflight_")
     assert int(made.body["expirationTime"]) > 0
     (changed,) = [c for c in google.calls if c.path == "jobs" and not c.body["configuration"].get("dryRun")]
-    assert changed.body["configuration"]["query"]["query"].startswith(f"DELETE FROM `{PROJECT}.{DATASET}.{name}`")
+    script = changed.body["configuration"]["query"]["query"]
+    assert script.startswith(f"DELETE FROM `{PROJECT}.{DATASET}.{name}`")
+    assert "CREATE OR REPLACE TABLE FUNCTION" in script
+    assert "DROP TABLE FUNCTION" in script
     assert google.asked()[-1] == f"DELETE datasets/{DATASET}/tables/{name}"
 
 
@@ -134,7 +140,10 @@ def test_the_case_of_a_location_does_not_matter(google):
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        ({JOBS: DENIED}, ["may not run jobs", "roles/bigquery.jobUser", "GOOGLE_CLOUD_PROJECT"]),
+        (
+            {JOBS: DENIED},
+            ["may not run jobs", "roles/bigquery.jobUser", "GOOGLE_CLOUD_PROJECT", "(Google: Access Denied: Project"],
+        ),
         ({JOBS: refusal(404, "notFound", "Not found: Project mine")}, ["There is no project mine"]),
         ({JOBS: NOT_ENABLED}, ["not enabled in project mine", "gcloud services enable"]),
         (
@@ -145,7 +154,24 @@ def test_the_case_of_a_location_does_not_matter(google):
             {JOBS: refusal(400, "invalid", "Invalid storage region: moon")},
             [LOCATION, "ENERGY_ASSETS_BIGQUERY_LOCATION"],
         ),
+        (
+            {JOBS: refusal(404, "notFound", "Not found: Dataset mine:energy was not found in location US")},
+            ["does not know the location", "(Google: Not found: Dataset mine:energy was not found in location US)"],
+        ),
         ({JOBS: refusal(400, "invalid", "Something else")}, ["Something else"]),
+        (
+            {JOBS: refusal(403, "quotaExceeded", "Quota exceeded: your project exceeded quota for queries per day")},
+            ["quota of project mine is used up", "(Google: Quota exceeded: your project"],
+        ),
+        (
+            {JOBS: refusal(403, "policyViolation", "VPC Service Controls: Request is prohibited by policy, id: abc")},
+            ["VPC Service Controls keep", "perimeter", "id: abc"],
+        ),
+        (
+            {JOBS: refusal(400, "bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: 1. 10485760 or")},
+            ["ENERGY_ASSETS_BIGQUERY_MAX_BYTES_BILLED", "10485760"],
+        ),
+        ({JOBS: refusal(403, "responseTooLarge", "Too much of it")}, ["Asking project mine failed: Too much of it."]),
         ({JOBS: refusal(503, "backendError", "Try later")}, ["Try later"]),
         ({GET_DATASET: DENIED}, ["may not see the dataset mine.energy", "roles/bigquery.dataEditor"]),
         (
@@ -270,7 +296,9 @@ def refused(connection: Connection) -> str:
 def test_a_stand_in_that_does_not_run_is_told_with_its_setting():
     address = f"http://127.0.0.1:{closed_port()}"
     connection = emulated(PROJECT, DATASET, LOCATION, address, "127.0.0.1:1")
-    assert refused(connection) == f"Nothing answers at {address}: check BIGQUERY_EMULATOR_HOST."
+    assert refused(connection) == (
+        f"Nothing answers at {address}: check BIGQUERY_EMULATOR_HOST (Google: BigQuery cannot be reached)."
+    )
 
 
 class Expired(Credentials):
@@ -285,15 +313,17 @@ class Valid(Credentials):
 
 def test_google_out_of_reach_is_told():
     message = refused(connected(Valid(), f"http://127.0.0.1:{closed_port()}"))
-    assert message == "Google cannot be reached (BigQuery cannot be reached): check the network and HTTPS_PROXY."
+    assert message == (
+        "Google cannot be reached: check the network and HTTPS_PROXY (Google: BigQuery cannot be reached)."
+    )
 
 
 def test_missing_credentials_are_told(google):
     missing = auth.DefaultCredentialsError("File /keys/gone.json was not found.")
     message = refused(connected(missing, google.rest))
     assert message == (
-        "No Google credentials were found (File /keys/gone.json was not found): run `gcloud auth application-default "
-        "login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file."
+        "No Google credentials were found: run `gcloud auth application-default login`, or set "
+        "GOOGLE_APPLICATION_CREDENTIALS to a key file (Google: File /keys/gone.json was not found)."
     )
 
 
@@ -307,7 +337,8 @@ def test_expired_credentials_are_told(google):
 def test_credentials_that_google_refuses_are_told(google):
     google.rules[JOBS] = refusal(401, "authError", "Invalid Credentials")
     message = refused(connected(Valid(), google.rest))
-    assert "which may have expired (Invalid Credentials)" in message
+    assert "which may have expired" in message
+    assert message.endswith("(Google: Invalid Credentials).")
     assert "gcloud auth" in message
 
 

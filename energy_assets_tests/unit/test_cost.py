@@ -32,13 +32,22 @@ def google() -> Iterator[Google]:
 
 
 def ran(
-    at: datetime, table: str, billed: int = 0, slot_ms: int = 0, *, kind: str = "QUERY", owner: bool = True
+    at: datetime,
+    table: str,
+    billed: int = 0,
+    slot_ms: int = 0,
+    *,
+    kind: str = "QUERY",
+    owner: bool = True,
+    schema: str = "energy",
 ) -> dict:
     """A job in the project's list."""
     config = {"jobType": kind, kind.lower(): {"query": "SELECT 1"} if kind == "QUERY" else {}}
     if kind == "LOAD":
         config["load"] = {"destinationTable": {"projectId": "mine", "datasetId": "energy", "tableId": "_stage"}}
-    config["labels"] = labels(table, "merge", "energy") if owner else {"team": "other"}
+    config["labels"] = labels(table, "merge", schema) if owner else {"team": "other"}
+    if not schema:
+        del config["labels"]["schema"]
     made = job(uuid.uuid4().hex, {"configuration": config}, creationTime=str(int(at.timestamp() * 1000)))
     if kind == "QUERY":
         made["statistics"]["query"] = {"totalBytesBilled": str(billed), "totalSlotMs": str(slot_ms)}
@@ -55,7 +64,9 @@ WEEK = [
     ran(at(MONDAY), "bmrs_mid", kind="LOAD"),
     ran(at(TUESDAY), "bmrs_mid", 2**30),
     ran(at(TUESDAY), "bmrs_bod", 2**40),
-    ran(at(TUESDAY), "", 10_485_760),
+    # A job that does not say which dataset it was for counts, one for another does not.
+    ran(at(TUESDAY), "", 10_485_760, schema=""),
+    ran(at(TUESDAY), "bmrs_bod", 2**50, schema="another"),
     ran(at(TUESDAY), "somebody_elses", 2**50, owner=False),
     ran(at(TUESDAY + timedelta(days=1), 0), "bmrs_mid", 2**50),
 ]
@@ -125,6 +136,7 @@ def command(google: Google | None, tmp_path, *arguments: str) -> str:
         variables |= {
             "ENERGY_ASSETS_WAREHOUSE": "bigquery",
             "GOOGLE_CLOUD_PROJECT": "mine",
+            "ENERGY_ASSETS_SCHEMA": "energy",
             "BIGQUERY_EMULATOR_HOST": google.rest,
         }
     result = CliRunner().invoke(app, ["cost", *arguments], env=variables)

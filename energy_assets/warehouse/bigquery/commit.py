@@ -14,7 +14,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from energy_assets.ingest.hashing import RowWords
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Receipt, WriteBatch, WriteResult
 from energy_assets.warehouse import service
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY
-from energy_assets.warehouse.bigquery.fence import Fence, expect
+from energy_assets.warehouse.bigquery.fence import Fence, expect, newest_generation
 from energy_assets.warehouse.bigquery.jobs import Jobs
 from energy_assets.warehouse.bigquery.layout import Prepared
 from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager, released
@@ -407,13 +407,6 @@ def _take(found: Comparison, what: str, receipt: str, day: date | None, count: i
         found.late_new += count
 
 
-def newest_generation(schema: str, table_id: str) -> str:
-    """A query for the number of a table's newest commit, 0 before the first; it reads the table's own slot only."""
-    commits = BIGQUERY.qualified(schema, service.COMMITS)
-    own = f"slot = {service.slot_of(table_id)} AND table_id = {BIGQUERY.text(table_id)}"
-    return f"SELECT coalesce(max(generation), 0) AS generation FROM {commits} WHERE {own}"
-
-
 def claims(schema: str) -> str:
     """A query for the kinds of rows that were claimed for the dataset, the word that counts first."""
     return f"SELECT kind FROM {BIGQUERY.qualified(schema, service.ORIGIN)} ORDER BY claimed_utc, kind"
@@ -451,7 +444,7 @@ def literal(kind: StoredType, value: Any) -> str:  # noqa: ANN401 - any stored v
     if kind == "dates":
         return f"ARRAY<DATE>[{', '.join(BIGQUERY.day(item) for item in value)}]"
     if kind == "instant":
-        return f"TIMESTAMP '{value:%Y-%m-%d %H:%M:%S.%f}+00'"
+        return BIGQUERY.instant(value.replace(tzinfo=UTC))
     if kind == "date":
         return BIGQUERY.day(value)
     return str(value) if kind in ("integer", "number") else BIGQUERY.text(str(value))

@@ -79,6 +79,8 @@ class Costs:
 def read_costs(jobs: Jobs, from_day: date, to_day: date) -> Costs:
     """Our jobs of the days ``from_day`` to ``to_day`` (UTC), both inclusive; a script counts as one job.
 
+    Of several datasets in one project only this one's jobs count, and those that do not say which they were for.
+
     Raises:
         WarehouseError: BigQuery refuses or does not answer.
     """
@@ -116,17 +118,18 @@ def _listed(jobs: Jobs, from_day: date, to_day: date, *, everyone: bool) -> list
             timeout=CALL_SECONDS,
         )
         # The end of the range belongs to it for BigQuery.
-        return summed(line for job in found if begin <= job.created < end and (line := line_of(job)) is not None)
+        own = (job for job in found if begin <= job.created < end)
+        return summed(line for job in own if (line := line_of(job, jobs.connection.dataset)) is not None)
 
     return jobs.call("Listing the project's jobs", listed)
 
 
-def line_of(job: Any) -> Line | None:  # noqa: ANN401 - any kind of job
-    """What one job came to, or ``None`` for one that is not ours."""
-    from energy_assets.warehouse.bigquery.jobs import OWNER
+def line_of(job: Any, schema: str) -> Line | None:  # noqa: ANN401 - any kind of job
+    """What one job came to, or ``None`` for one that is not ours, or another dataset's."""
+    from energy_assets.warehouse.bigquery.jobs import OWNER, label
 
     labels = job.labels or {}
-    if labels.get("owner") != OWNER:
+    if labels.get("owner") != OWNER or labels.get("schema", label(schema)) != label(schema):
         return None
     return Line(
         job.created.astimezone(UTC).date(),

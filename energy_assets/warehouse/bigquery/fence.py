@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from energy_assets.errors import WarehouseBusyError
+from energy_assets.warehouse import service
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY
 from energy_assets.warehouse.bigquery.jobs import (
     FIRST_WAIT,
@@ -38,6 +39,13 @@ def expect(condition: str) -> str:
     A query, because these are what Google's list of statements in a transaction names; ASSERT is not on it.
     """
     return f"SELECT IF({condition}, 1, ERROR({BIGQUERY.text(MOVED)}))"
+
+
+def newest_generation(schema: str, table_id: str) -> str:
+    """A query for the number of a table's newest commit, 0 before the first; it reads the table's own slot only."""
+    commits = BIGQUERY.qualified(schema, service.COMMITS)
+    own = f"slot = {service.slot_of(table_id)} AND table_id = {BIGQUERY.text(table_id)}"
+    return f"SELECT coalesce(max(generation), 0) AS generation FROM {commits} WHERE {own}"
 
 
 class Fence:

@@ -15,12 +15,14 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
 
 from google.api_core import exceptions as api
 from google.cloud import bigquery
 
 from energy_assets.catalogue.model import PROVENANCE, Field, FieldType, Table
-from energy_assets.errors import WarehouseError
+from energy_assets.errors import WarehouseBusyError, WarehouseError
 from energy_assets.warehouse import service
 from energy_assets.warehouse.bigquery.dialect import (
     BIGQUERY,
@@ -33,6 +35,7 @@ from energy_assets.warehouse.bigquery.dialect import (
     schema_field,
     table_schema,
 )
+from energy_assets.warehouse.bigquery.fence import Fence, expect, newest_generation
 from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, OWNER, Jobs
 from energy_assets.warehouse.sql import TableSql, history_name, latest_name
 from energy_assets.warehouse.staging import extra_names, key_text
@@ -54,8 +57,39 @@ PAGE = 1000
 LOOK_AGAIN_SECONDS = 2.0
 """Longest pause before looking again, drawn anew each time: about as long as the views take to make."""
 
+PARTITIONS_MOST = 4_000
+"""Partitions that one job may change: a table with more of them is rewritten in pieces."""
+
+SHORTEST_MONTH = 28
+"""Days that a partition of a month has at least."""
+
+BESIDE = "_rewritten"
+"""End of the name of the table that such pieces are gathered in; one that a killed process left is made anew."""
+
 CHANGES_MOST = 8
 """Attempts to change a table's description while others change it too."""
+
+
+_DAY = f"T.{BIGQUERY.partition_day}"
+ALWAYS = f"({_DAY} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' OR {_DAY} IS NULL)"
+"""A condition on the day that every row of ``T`` meets: tables may refuse queries that do not name days."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A table of ours, as the list of tables tells of it.
+
+    Attributes:
+        table_id: Its identity.
+        by_day: Whether it is partitioned by day, not by month.
+    """
+
+    table_id: str
+    by_day: bool
+
+    def partition(self, day: date) -> str:
+        """Name of the partition that a day belongs to."""
+        return f"{day:%Y%m%d}" if self.by_day else f"{day:%Y%m}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +119,7 @@ class Layouts:
         self._jobs = jobs
         self._schema = jobs.connection.dataset
         self._filter = require_partition_filter
+        self._otherwise: set[str] = set()
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -116,13 +151,13 @@ class Layouts:
         except api.NotFound:
             return None
 
-    def identities(self) -> dict[str, str]:
-        """Identity of every table of ours, by name, in one call or a few."""
+    def listed(self) -> dict[str, Listed]:
+        """Every table of ours, by name, in one call or a few."""
         where = bigquery.DatasetReference(self._jobs.connection.project, self._schema)
 
-        def listed(client: bigquery.Client) -> dict[str, str]:
+        def listed(client: bigquery.Client) -> dict[str, Listed]:
             items = client.list_tables(where, page_size=PAGE, retry=NO_RETRY, timeout=CALL_SECONDS)
-            return {item.table_id: item.labels[ID] for item in items if item.labels.get(ID)}
+            return {i.table_id: Listed(i.labels[ID], _by_day(i)) for i in items if i.labels.get(ID)}
 
         try:
             return self._jobs.call(f"Listing the tables of {self._schema}", listed)
@@ -137,7 +172,11 @@ class Layouts:
             raise self._foreign(table, f"is a {held.table_type.lower().replace('_', ' ')}")
         stored = stored_columns(held)
         if ID not in held.labels:
-            self._adopt(table, stored)
+            self._adopt(table, held, stored)
+        elif _partitioning(held) != _partitions(table) and table.name not in self._otherwise:
+            self._otherwise.add(table.name)
+            found, due = (_partitioning(held) or "nothing").lower(), _partitions(table).lower()
+            log.warning("%s is partitioned by %s, not by %s: it stays as it is.", table.name, found, due)
         if self._retype(table, held, stored):
             return self._prepare(table, extra)
         names = extra_names(table, extra, stored)
@@ -146,7 +185,8 @@ class Layouts:
         stored |= missing
         sql = TableSql(BIGQUERY, self._schema, table, tuple(stored))
         bodies = _bodies(sql)
-        digest = _digest(list(stored.items()), bodies, table.description, [described(f) for f in table.fields])
+        meanings = [described(f) for f in table.fields]
+        digest = _digest(list(stored.items()), bodies, table.description, meanings, self._filter)
         if missing or held.labels.get(LAYOUT) != digest:
             held = self._follow(table, held, missing, bodies, digest)
         return Prepared(held.labels[ID], stored, names)
@@ -163,8 +203,7 @@ class Layouts:
         return self._make(made)
 
     def _shape(self, made: bigquery.Table, table: Table) -> None:
-        kind = bigquery.TimePartitioningType.DAY if table.heavy else bigquery.TimePartitioningType.MONTH
-        made.time_partitioning = bigquery.TimePartitioning(type_=kind, field=physical("_partition_day"))
+        made.time_partitioning = bigquery.TimePartitioning(type_=_partitions(table), field=physical("_partition_day"))
         made.clustering_fields = clustering(table) or None
         made.require_partition_filter = self._filter
 
@@ -228,9 +267,10 @@ class Layouts:
             return
         have = {f.name.lower() for f in found.schema}
         lacking = [f for f in wanted if f.name.lower() not in have]
-        if lacking:
+        if lacking or bool(found.require_partition_filter) != self._filter:
             found.schema = [*found.schema, *lacking]
-            self.update(found, ["schema"])
+            found.require_partition_filter = self._filter
+            self.update(found, ["schema", "require_partition_filter"])
 
     def _define(self, table: Table, held: bigquery.Table, bodies: Mapping[str, str], digest: str) -> None:
         rest = dict(bodies)
@@ -257,7 +297,7 @@ class Layouts:
             f"{self._named(table)} was not made by energy_assets and {difference}: rename or drop it, then refresh."
         )
 
-    def _adopt(self, table: Table, stored: Mapping[str, FieldType]) -> None:
+    def _adopt(self, table: Table, held: bigquery.Table, stored: Mapping[str, FieldType]) -> None:
         """Refuse a table that has not our shape; one that has gets an identity, and no older receipt is believed."""
         lacking = [name for name, _ in PROVENANCE if name not in stored]
         if lacking:
@@ -269,13 +309,19 @@ class Layouts:
         absent = [name for name in table.natural_key if name not in stored]
         if absent:
             raise self._foreign(table, f"has no key column {absent[0]}")
+        if _partitioning(held) != _partitions(table):
+            raise self._foreign(table, f"is not partitioned by {_partition(by_day=table.heavy)}")
+        if list(held.clustering_fields or []) != clustering(table):
+            fields = (held.clustering_fields, clustering(table))
+            found, wanted = (", ".join(names or []) or "nothing" for names in fields)
+            raise self._foreign(table, f"is clustered by {found} instead of {wanted}")
         if self._repeated_keys(table, stored):
             raise self._foreign(table, "holds several rows of one natural key")
 
     def _repeated_keys(self, table: Table, stored: Mapping[str, FieldType]) -> int:
         sql = TableSql(BIGQUERY, self._schema, table, tuple(stored))
         rows = self._jobs.query(
-            f"SELECT count(*) FROM ({sql.repeated_keys()})",
+            f"SELECT count(*) FROM ({sql.repeated_keys(ALWAYS)})",
             what=f"Looking for repeated keys in {self._named(table)}",
             table=table.name,
             purpose="check",
@@ -303,7 +349,7 @@ class Layouts:
         for found in tables:
             self._refuse_loss(table, found, changed)
         for found in tables:
-            self._rewrite(table, found, changed)
+            self._rewrite(table, held, found, changed)
         for name, (old, new) in changed.items():
             old_type, new_type = BIGQUERY.types[old], BIGQUERY.types[new]
             log.warning("%s: column %s is now stored as %s (was %s).", table.name, name, new_type, old_type)
@@ -322,7 +368,7 @@ class Layouts:
             )
             lost.append(f"countif({differs})")
         rows = self._jobs.query(
-            f"SELECT {', '.join(lost)} FROM {BIGQUERY.qualified(self._schema, found.table_id)} T",
+            f"SELECT {', '.join(lost)} FROM {BIGQUERY.qualified(self._schema, found.table_id)} T WHERE {ALWAYS}",
             what=f"Comparing types in {self._named(table)}",
             table=table.name,
             purpose="migrate",
@@ -335,25 +381,61 @@ class Layouts:
                     "to fill a new one."
                 )
 
-    def _rewrite(self, table: Table, found: bigquery.Table, changed: Mapping[str, tuple[FieldType, FieldType]]) -> None:
-        """Copy a table over itself with other types, in one statement that happens or does not."""
+    def _rewrite(
+        self,
+        table: Table,
+        held: bigquery.Table,
+        found: bigquery.Table,
+        changed: Mapping[str, tuple[FieldType, FieldType]],
+    ) -> None:
+        """Copy a table, or its history, over itself with other types; it happens whole or not at all."""
         name = BIGQUERY.qualified(self._schema, found.table_id)
         casts = ", ".join(
             f"SAFE_CAST({BIGQUERY.identifier(column)} AS {BIGQUERY.types[new]}) AS {BIGQUERY.identifier(column)}"
             for column, (_, new) in changed.items()
         )
-        day = BIGQUERY.identifier("_partition_day")
-        partition = day if table.heavy else f"DATE_TRUNC({day}, MONTH)"
-        cluster = f" CLUSTER BY {', '.join(found.clustering_fields)}" if found.clustering_fields else ""
-        kept = {key: value for key, value in found.labels.items() if key != LAYOUT}
-        pairs = ", ".join(f"({BIGQUERY.text(key)}, {BIGQUERY.text(value)})" for key, value in kept.items())
-        self._jobs.query(
-            f"CREATE OR REPLACE TABLE {name} PARTITION BY {partition}{cluster} OPTIONS(labels=[{pairs}]) "
-            f"AS SELECT * REPLACE ({casts}) FROM {name}",
-            what=f"Changing types in {self._named(table)}",
-            table=table.name,
-            purpose="migrate",
-        )
+        select = f"SELECT * REPLACE ({casts}) FROM {name} T WHERE"
+        spans = self._spans(table, found)
+        if len(spans) == 1:
+            self._migrate(table, f"CREATE OR REPLACE TABLE {name} {_shape(found)} AS {select} {ALWAYS}")
+        else:
+            self._rewrite_apart(table, held, found, [f"{select} {span}" for span in spans])
+
+    def _migrate(self, table: Table, statement: str) -> list[Any]:
+        what = f"Changing types in {self._named(table)}"
+        return self._jobs.query(statement, what=what, table=table.name, purpose="migrate")
+
+    def _spans(self, table: Table, found: bigquery.Table) -> list[str]:
+        """Conditions that cut a table's rows so that none meets more partitions than one job may change."""
+        name = BIGQUERY.qualified(self._schema, found.table_id)
+        ((first, last),) = self._migrate(table, f"SELECT min({_DAY}), max({_DAY}) FROM {name} T WHERE {ALWAYS}")
+        most = timedelta(days=PARTITIONS_MOST - 1 if _by_day(found) else SHORTEST_MONTH * PARTITIONS_MOST)
+        if first is None or last - first < most:
+            return [ALWAYS]
+        spans = []
+        while first <= last:
+            end = min(first + most - timedelta(days=1), last)
+            spans.append(f"{_DAY} BETWEEN {BIGQUERY.day(first)} AND {BIGQUERY.day(end)}")
+            first = end + timedelta(days=1)
+        return [*spans, f"{_DAY} IS NULL"]
+
+    def _rewrite_apart(self, table: Table, held: bigquery.Table, found: bigquery.Table, pieces: Sequence[str]) -> None:
+        """Fill a table beside it piece by piece, and put that in its place unless a commit has come between."""
+        name = BIGQUERY.qualified(self._schema, found.table_id)
+        beside = BIGQUERY.qualified(self._schema, f"{found.table_id}{BESIDE}")
+        newest = newest_generation(self._schema, held.labels[ID])
+        what = f"Changing types in {self._named(table)}"
+        ((generation,),) = self._migrate(table, newest)
+        self._migrate(table, f"CREATE OR REPLACE TABLE {beside} {_shape(found)} AS {pieces[0]}")
+        try:
+            for piece in pieces[1:]:
+                self._migrate(table, f"INSERT INTO {beside} {piece}")
+            script = f"{expect(f'({newest}) = {generation}')};\nCREATE OR REPLACE TABLE {name} COPY {beside};"
+            fence = Fence(self._jobs, table.name, held.labels[ID], what, "migrate")
+            if not fence.run(generation, lambda: script):
+                raise WarehouseBusyError(f"{what} failed: it was written to meanwhile; refresh again in a minute.")
+        finally:
+            self._migrate(table, f"DROP TABLE IF EXISTS {beside}")
 
     def _missing(
         self, table: Table, stored: Mapping[str, FieldType], wanted: Sequence[tuple[str, FieldType]]
@@ -368,6 +450,38 @@ class Layouts:
                 raise self._foreign(table, f"has column {clash}, which differs from {name} only in case")
             missing[name] = kind
         return missing
+
+
+def _partitions(table: Table) -> str:
+    """The partitioning that the catalogue wants."""
+    kind = bigquery.TimePartitioningType
+    return str(kind.DAY if table.heavy else kind.MONTH)
+
+
+def _partition(*, by_day: bool) -> str:
+    day = BIGQUERY.partition_day
+    return day if by_day else f"DATE_TRUNC({day}, MONTH)"
+
+
+def _shape(found: bigquery.Table) -> str:
+    """How a table is partitioned, clustered, guarded and labelled, but for the label that says it is up to date."""
+    fields = found.clustering_fields or []
+    cluster = f" CLUSTER BY {', '.join(map(BIGQUERY.identifier, fields))}" if fields else ""
+    kept = {key: value for key, value in found.labels.items() if key != LAYOUT}
+    pairs = ", ".join(f"({BIGQUERY.text(key)}, {BIGQUERY.text(value)})" for key, value in kept.items())
+    guard = ", require_partition_filter=TRUE" if found.require_partition_filter else ""
+    return f"PARTITION BY {_partition(by_day=_by_day(found))}{cluster} OPTIONS(labels=[{pairs}]{guard})"
+
+
+def _by_day(listed: Any) -> bool:  # noqa: ANN401 - a table, or an item of a list of tables
+    found = listed.time_partitioning
+    return found is not None and found.type_ == bigquery.TimePartitioningType.DAY
+
+
+def _partitioning(held: bigquery.Table) -> str:
+    """How a table is partitioned by our column; empty where it is not."""
+    found = held.time_partitioning
+    return str(found.type_) if found is not None and found.field == physical("_partition_day") else ""
 
 
 def stored_columns(held: bigquery.Table) -> dict[str, FieldType]:

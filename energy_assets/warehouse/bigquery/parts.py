@@ -20,9 +20,9 @@ from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import MovedError, WarehouseError
 from energy_assets.warehouse import service
 from energy_assets.warehouse.bigquery import streams
-from energy_assets.warehouse.bigquery.commit import claims, commit_record, insert_records, newest_generation
+from energy_assets.warehouse.bigquery.commit import claims, commit_record, insert_records
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY, logical, physical
-from energy_assets.warehouse.bigquery.fence import Fence, expect
+from energy_assets.warehouse.bigquery.fence import Fence, expect, newest_generation
 from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, Jobs, told
 from energy_assets.warehouse.bigquery.layout import ID, Layouts, stored_columns
 from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager, released
@@ -87,7 +87,7 @@ class BigQueryParts:
         if not self._ready():
             return set()
         query = f"SELECT DISTINCT table_name FROM {self._name(service.RECEIPTS)}"
-        return {*self._layouts.identities(), *(name for (name,) in self._ask(query, "Listing the tables"))}
+        return {*self._layouts.listed(), *(name for (name,) in self._ask(query, "Listing the tables"))}
 
     def held(self, table: Table) -> StoredTable | None:
         """The table as it is stored; ``None`` where there is none of ours."""

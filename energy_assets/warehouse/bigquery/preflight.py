@@ -5,13 +5,14 @@ way is one sentence with what to do. The dataset is made when it does not exist;
 table looks like is not known here.
 
 Permissions on a dataset cannot be asked for. Where the receipts exist already, those on them are; before that a small
-table is made, changed and dropped, as loading will do. Nothing of this is charged for: metadata calls, dry runs and
-read sessions are free, and a statement over an empty table bills no bytes.
+table and a table function are made, used and dropped, as a refresh will do. Nothing of this is charged for: metadata
+calls, dry runs and read sessions are free, and a statement over an empty table bills no bytes.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,12 +44,17 @@ TABLE_PERMISSIONS = (
     "bigquery.tables.updateData",
 )
 
+MAKE_PERMISSIONS = ("bigquery.tables.create", "bigquery.routines.create", "bigquery.routines.delete")
+
 TRIAL_LIFE = timedelta(hours=1)
 """After this BigQuery drops the trial table by itself, should this process die over it."""
 
 _NOT_ENABLED = ("accessNotConfigured", "SERVICE_DISABLED", "has not been used in project", "has not enabled BigQuery")
 _NO_BILLING = ("billingNotEnabled", "accountDisabled", "Billing has not been enabled", "free tier", "billing account")
-_NO_PLACE = ("location", "region")
+_NO_PLACE = re.compile(r"not found in location|in(?:valid|correct)[^.]*\b(?:location|region)", re.IGNORECASE)
+_PERIMETER = ("VPC Service Controls", "vpcServiceControls")
+_QUOTA = frozenset({"quotaExceeded", "rateLimitExceeded", "jobRateLimitExceeded"})
+_GUARD = ("bytesBilledLimitExceeded", "exceeded limit for bytes billed")
 
 
 def preflight(jobs: Jobs) -> None:
@@ -87,9 +93,8 @@ def _reach_project(jobs: Jobs) -> None:
         try:
             jobs.call(f"Asking project {project}", ask)
         except api.NotFound as error:
-            if (wrong := _wrong_place(connection, error)) is not None:
-                raise wrong from error
-            raise WarehouseError(f"There is no project {project}: correct GOOGLE_CLOUD_PROJECT.") from error
+            unknown = f"There is no project {project}: correct GOOGLE_CLOUD_PROJECT."
+            raise WarehouseError(_quoting(_wrong_place(connection, error) or unknown, error)) from error
 
 
 def _find_dataset(jobs: Jobs) -> None:
@@ -166,7 +171,7 @@ def _receipts_allow(jobs: Jobs) -> bool:
 
 
 def _try_out(jobs: Jobs) -> None:
-    """Make, change, read and drop a table."""
+    """Make, change, read and drop a table, and a function that reads it."""
     connection = jobs.connection
     reference = _table(connection, f"_preflight_{uuid.uuid4().hex}")
     trial = bigquery.Table(reference, schema=[bigquery.SchemaField("day", "DATE")])
@@ -179,13 +184,19 @@ def _try_out(jobs: Jobs) -> None:
     def drop(client: bigquery.Client) -> None:
         client.delete_table(reference, not_found_ok=True, retry=NO_RETRY, timeout=CALL_SECONDS)
 
-    with _explained(connection, _may_not_change(connection, ("bigquery.tables.create", *TABLE_PERMISSIONS))):
+    with _explained(connection, _may_not_change(connection, (*MAKE_PERMISSIONS, *TABLE_PERMISSIONS))):
         jobs.call(
             "Making a trial table", lambda client: client.create_table(trial, retry=NO_RETRY, timeout=CALL_SECONDS)
         )
         try:
-            statement = f"DELETE FROM `{_dataset_name(connection)}.{reference.table_id}` WHERE day IS NULL"
-            jobs.query(statement, what="Changing a trial table", purpose="preflight")
+            name = f"`{_dataset_name(connection)}.{reference.table_id}`"
+            function = f"`{_dataset_name(connection)}.{reference.table_id}_of`"
+            script = (
+                f"DELETE FROM {name} WHERE day IS NULL;\n"
+                f"CREATE OR REPLACE TABLE FUNCTION {function}(moment TIMESTAMP) AS SELECT day FROM {name};\n"
+                f"DROP TABLE FUNCTION IF EXISTS {function};"
+            )
+            jobs.query(script, what="Changing a trial table", purpose="preflight")
             _open_session(jobs, reference)
         except WarehouseError:
             # Tried once only: it expires, and the error at hand is the one to tell.
@@ -242,58 +253,79 @@ def _explained(connection: Connection, denied: str) -> Iterator[None]:
     try:
         yield
     except WarehouseError as error:
-        sentence = _sentence(connection, error.__cause__, denied)
+        cause = error.__cause__
+        sentence = _sentence(connection, cause, denied)
         if sentence is None:
             raise
-        raise WarehouseError(sentence) from error.__cause__
+        raise WarehouseError(_quoting(sentence, cause)) from cause
 
 
 def _sentence(connection: Connection, cause: BaseException | None, denied: str) -> str | None:
     """What an error of Google's libraries means here, or ``None`` where the error speaks for itself."""
-    if not isinstance(cause, (api.GoogleAPIError, auth.GoogleAuthError, requests.RequestException)):
-        return None
-    text = told(cause)
-    signs = f"{cause} {' '.join(str(e) for e in getattr(cause, 'errors', []))}"
     if isinstance(cause, (requests.RequestException, auth.TransportError)):
         return (
             f"Nothing answers at {connection.client._connection.API_BASE_URL}: check BIGQUERY_EMULATOR_HOST."
             if connection.console is None
-            else f"Google cannot be reached ({text}): check the network and HTTPS_PROXY."
+            else "Google cannot be reached: check the network and HTTPS_PROXY."
         )
     if isinstance(cause, auth.DefaultCredentialsError):
         return (
-            f"No Google credentials were found ({text}): run `gcloud auth application-default login`, or set "
+            "No Google credentials were found: run `gcloud auth application-default login`, or set "
             "GOOGLE_APPLICATION_CREDENTIALS to a key file."
         )
     if isinstance(cause, (auth.GoogleAuthError, api.Unauthorized)):
         return (
-            f"Google refuses the credentials, which may have expired ({text}): run `gcloud auth application-default "
-            "login` again, or replace the key file that GOOGLE_APPLICATION_CREDENTIALS names."
+            "Google refuses the credentials, which may have expired: run `gcloud auth application-default login` "
+            "again, or replace the key file that GOOGLE_APPLICATION_CREDENTIALS names."
         )
+    return _refusal(connection, cause, denied) if isinstance(cause, api.GoogleAPICallError) else None
+
+
+def _refusal(connection: Connection, cause: api.GoogleAPICallError, denied: str) -> str | None:
+    """What an answer of BigQuery means here."""
+    reasons = {str(e.get("reason")) for e in cause.errors if isinstance(e, dict)}
+    signs = f"{cause} {' '.join(str(e) for e in cause.errors)}"
+    project = connection.project
     if any(sign in signs for sign in _NOT_ENABLED):
         return (
-            f"The BigQuery API is not enabled in project {connection.project}: run `gcloud services enable "
-            f"bigquery.googleapis.com bigquerystorage.googleapis.com --project {connection.project}` and wait a minute."
+            f"The BigQuery API is not enabled in project {project}: run `gcloud services enable "
+            f"bigquery.googleapis.com bigquerystorage.googleapis.com --project {project}` and wait a minute."
         )
     if any(sign in signs for sign in _NO_BILLING):
         return (
-            f"Project {connection.project} has no billing, and BigQuery changes no rows without (its sandbox refuses "
-            "MERGE and DELETE): link a billing account at https://console.cloud.google.com/billing; the first TiB that "
-            "queries read in a month is free."
+            f"Project {project} has no billing, and BigQuery changes no rows without (its sandbox refuses MERGE and "
+            "DELETE): link a billing account at https://console.cloud.google.com/billing; the first TiB that queries "
+            "read in a month is free."
         )
-    if isinstance(cause, api.Forbidden):
+    if any(sign in signs for sign in _PERIMETER):
+        return (
+            f"VPC Service Controls keep these credentials, or this machine, out of project {project}: let an "
+            "administrator of the organisation add an access level or a rule for them to the perimeter."
+        )
+    if reasons & _QUOTA:
+        return (
+            f"A quota of project {project} is used up: try again later, or raise it under IAM & Admin, Quotas, in the "
+            "console."
+        )
+    if any(sign in signs for sign in _GUARD):
+        return "ENERGY_ASSETS_BIGQUERY_MAX_BYTES_BILLED is too low for any query: set more, or 0 for no guard."
+    # The Storage Read API gives no reason with its refusal.
+    if isinstance(cause, api.Forbidden) and ("accessDenied" in reasons or not reasons - {"None"}):
         return denied
-    if isinstance(cause, api.BadRequest):
-        wrong = _wrong_place(connection, cause)
-        return str(wrong) if wrong is not None else None
-    return None
+    return _wrong_place(connection, cause) if isinstance(cause, api.BadRequest) else None
 
 
-def _wrong_place(connection: Connection, error: api.GoogleAPICallError) -> WarehouseError | None:
-    """The error for a location that does not exist, where the service says so."""
-    if not any(word in told(error).casefold() for word in _NO_PLACE):
+def _wrong_place(connection: Connection, error: api.GoogleAPICallError) -> str | None:
+    """The sentence for a location that does not exist, where the service says so."""
+    if not _NO_PLACE.search(str(error)):
         return None
-    return WarehouseError(
-        f"BigQuery does not know the location {connection.location} ({told(error)}): set "
-        "ENERGY_ASSETS_BIGQUERY_LOCATION to a region such as europe-west2, or to EU or US."
+    return (
+        f"BigQuery does not know the location {connection.location}: set ENERGY_ASSETS_BIGQUERY_LOCATION to a region "
+        "such as europe-west2, or to EU or US."
     )
+
+
+def _quoting(sentence: str, cause: BaseException | None) -> str:
+    """The sentence, and in brackets what Google's libraries said themselves."""
+    text = told(cause) if isinstance(cause, Exception) else ""
+    return f"{sentence.removesuffix('.')} (Google: {text})." if text else sentence

@@ -38,7 +38,7 @@ from energy_assets.warehouse.bigquery.jobs import (
     Jobs,
     is_refused,
 )
-from energy_assets.warehouse.bigquery.layout import ID, PAGE, Layouts, stored_columns
+from energy_assets.warehouse.bigquery.layout import ID, PAGE, Layouts, Listed, stored_columns
 from energy_assets.warehouse.bigquery.parts import BigQueryParts
 from energy_assets.warehouse.bigquery.preflight import preflight
 from energy_assets.warehouse.bigquery.stager import Rows, Stager, released
@@ -58,6 +58,9 @@ RECEIPTS_TOGETHER = 400
 
 DIGESTS_TOGETHER = 4_000
 """Body digests that one query looks for, for the same reason."""
+
+SPOILED_BYTES = 500_000
+"""Longest list of spoiled days in one query, likewise; those of one table in 25 years fit."""
 
 VERSION = "service_version"
 """Label of the table ``_meta`` with the version of the service tables: it comes with the list of tables, so that
@@ -361,25 +364,25 @@ class BigQueryWarehouse:
         if not tables or not self._exists():
             return found
         datasets = {table.name: table.dataset for table in tables}
-        asked = _pairs(list(datasets), self._layouts.identities())
-        spoiled = self._spoiled(tables, asked, from_utc, to_utc)
-        query = service.believed_receipts(
-            BIGQUERY, self._schema, asked, _spoiled_relation(spoiled), from_utc, to_utc, since
-        )
-        for name, *seen in self._ask(query, "Reading the receipts"):
-            found[datasets[name]].append(service.as_seen([_naive(value) for value in seen]))
+        existing = self._layouts.listed()
+        spoiled = self._spoiled(existing, _pairs(list(datasets), existing), from_utc, to_utc)
+        for names, some in _groups(list(datasets), spoiled):
+            asked = _pairs(names, existing)
+            query = service.believed_receipts(BIGQUERY, self._schema, asked, some, from_utc, to_utc, since)
+            for name, *seen in self._ask(query, "Reading the receipts"):
+                found[datasets[name]].append(service.as_seen([_naive(value) for value in seen]))
         for windows in found.values():
             windows.sort(key=lambda s: s.window)
         return found
 
     def _spoiled(
-        self, tables: Sequence[Table], asked: str, from_utc: datetime, to_utc: datetime
+        self, existing: Mapping[str, Listed], asked: str, from_utc: datetime, to_utc: datetime
     ) -> list[tuple[str, date, datetime | None]]:
         """The days that the range's receipts vouch for and that hold fewer rows than recorded, or once did."""
         recorded = self._recorded_days(asked, from_utc, to_utc)
         if not recorded:
             return []
-        held = self._held(tables, recorded)
+        held = self._held(existing, recorded)
         return [
             (name, day, None if held.get((name, day), 0) < rows else lost)
             for (name, day), (rows, lost, touched) in recorded.items()
@@ -414,20 +417,20 @@ class BigQueryWarehouse:
         }
 
     def _held(
-        self, tables: Sequence[Table], recorded: Mapping[tuple[str, date], tuple[int, datetime | None, bool]]
+        self, existing: Mapping[str, Listed], recorded: Mapping[tuple[str, date], tuple[int, datetime | None, bool]]
     ) -> dict[tuple[str, date], int]:
-        """Rows that days hold: as recorded where the partition's total agrees, counted where it is smaller."""
-        heavy = {table.name: table.heavy for table in tables}
+        """Rows that days hold: as recorded where the partition's total agrees, counted where it is smaller.
+
+        A table's partitions are those that it has, whatever the catalogue says of it now.
+        """
         wanted: dict[tuple[str, str], int] = {}
         for (name, day), (rows, _, _) in recorded.items():
-            partition = (name, f"{day:%Y%m%d}" if heavy[name] else f"{day:%Y%m}")
+            partition = (name, existing[name].partition(day))
             wanted[partition] = wanted.get(partition, 0) + rows
         totals = self._partitions(wanted)
         short = {partition for partition, rows in wanted.items() if totals.get(partition, 0) < rows}
         held = {key: rows for key, (rows, _, _) in recorded.items()}
-        doubtful = [
-            (name, day) for name, day in recorded if (name, f"{day:%Y%m%d}" if heavy[name] else f"{day:%Y%m}") in short
-        ]
+        doubtful = [(name, day) for name, day in recorded if (name, existing[name].partition(day)) in short]
         return {**held, **dict.fromkeys(doubtful, 0), **self._counted(doubtful)}
 
     def _partitions(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
@@ -443,7 +446,7 @@ class BigQueryWarehouse:
 
     def _counted(self, days: Sequence[tuple[str, date]]) -> dict[tuple[str, date], int]:
         by_table: dict[str, list[date]] = {}
-        existing = self._layouts.identities() if days else {}
+        existing = self._layouts.listed() if days else {}
         for name, day in days:
             if name in existing:
                 by_table.setdefault(name, []).append(day)
@@ -638,7 +641,7 @@ class BigQueryWarehouse:
         """What is held of each table; ``event_columns`` maps table names to their event-time column."""
         if not tables or not self._exists():
             return [DatasetStatus(t.name, None, None, None, 0, None, None, "", 0) for t in tables]
-        existing = self._layouts.identities()
+        existing = self._layouts.listed()
         receipts = self._newest_receipts()
         rows = self._newest_rows([t for t in tables if t.name in existing], existing, today, event_columns)
         quarantine = f"SELECT dataset, count(*) FROM {self._name(service.QUARANTINE)} GROUP BY dataset"
@@ -665,12 +668,12 @@ class BigQueryWarehouse:
         return {name: (success, status, recorded, reason) for name, success, status, recorded, reason in rows}
 
     def _newest_rows(
-        self, tables: Sequence[Table], ids: Mapping[str, str], today: date, event_columns: Mapping[str, str]
+        self, tables: Sequence[Table], existing: Mapping[str, Listed], today: date, event_columns: Mapping[str, str]
     ) -> dict[str, tuple[date | None, datetime | None, int]]:
         """Newest day, newest event and today's rows; only the newest day and today are looked at in the tables."""
         if not tables:
             return {}
-        newest_days = self._newest_days(ids)
+        newest_days = self._newest_days(existing)
         day = BIGQUERY.partition_day
         parts = []
         for table in tables:
@@ -691,14 +694,15 @@ class BigQueryWarehouse:
         rows = self._ask(" UNION ALL ".join(parts), "Reading the status")
         return {name: (newest, event, count) for name, newest, event, count in rows}
 
-    def _newest_days(self, ids: Mapping[str, str]) -> dict[str, date]:
+    def _newest_days(self, existing: Mapping[str, Listed]) -> dict[str, date]:
         query = (
             f"SELECT table_name, table_id, max(day) FROM (SELECT D.table_name, D.table_id, D.day, D.`rows` AS n "
             f"FROM {self._name(service.DAYS)} D WHERE TRUE QUALIFY row_number() OVER "
             f"(PARTITION BY D.table_id, D.day ORDER BY D.seq DESC, D.`rows` DESC) = 1) N "
             f"WHERE N.n > 0 GROUP BY table_name, table_id"
         )
-        return {name: day for name, found, day in self._ask(query, "Reading the status") if ids.get(name) == found}
+        rows = self._ask(query, "Reading the status")
+        return {name: day for name, found, day in rows if name in existing and existing[name].table_id == found}
 
 
 def _placed(
@@ -711,25 +715,45 @@ def _placed(
     return success, newest_day, newest_utc, today, status, recorded, reason
 
 
-def _pairs(names: Sequence[str], ids: Mapping[str, str]) -> str:
+def _pairs(names: Sequence[str], existing: Mapping[str, Listed]) -> str:
     """A relation ``(table_name, table_id)``."""
+    ids = {name: existing[name].table_id if name in existing else "" for name in names}
     rows = ", ".join(
-        f"STRUCT({BIGQUERY.text(name)} AS table_name, {BIGQUERY.text(ids.get(name, ''))} AS table_id)" for name in names
+        f"STRUCT({BIGQUERY.text(name)} AS table_name, {BIGQUERY.text(ids[name])} AS table_id)" for name in names
     )
     return f"(SELECT table_name, table_id FROM UNNEST([{rows}]))"
 
 
-def _spoiled_relation(spoiled: Sequence[tuple[str, date, datetime | None]]) -> str | None:
-    """A relation ``(table_name, day, believed_from)``, or ``None`` for no day."""
-    if not spoiled:
+def _groups(
+    names: Sequence[str], spoiled: Sequence[tuple[str, date, datetime | None]]
+) -> Iterator[tuple[list[str], str | None]]:
+    """Tables to ask about together, with a relation ``(table_name, day, believed_from)`` of their spoiled days.
+
+    The relation is ``None`` where there are none; a text that BigQuery would not read is kept short by asking twice.
+    """
+    texts: dict[str, list[str]] = {name: [] for name in names}
+    for name, day, lost in spoiled:
+        moment = BIGQUERY.instant(lost.replace(tzinfo=UTC)) if lost else "NULL"
+        texts[name].append(f"({BIGQUERY.text(name)}, {BIGQUERY.day(day)}, {moment})")
+    together: list[str] = []
+    rows: list[str] = []
+    size = 0
+    for name in names:
+        more = sum(len(row) + 2 for row in texts[name])
+        if together and size + more > SPOILED_BYTES:
+            yield together, _spoiled_relation(rows)
+            together, rows, size = [], [], 0
+        together.append(name)
+        rows += texts[name]
+        size += more
+    yield together, _spoiled_relation(rows)
+
+
+def _spoiled_relation(rows: Sequence[str]) -> str | None:
+    if not rows:
         return None
-    rows = ", ".join(
-        f"STRUCT({BIGQUERY.text(name)} AS table_name, {BIGQUERY.day(day)} AS day, "
-        + (f"{BIGQUERY.instant(lost.replace(tzinfo=UTC))}" if lost else "CAST(NULL AS TIMESTAMP)")
-        + " AS believed_from)"
-        for name, day, lost in spoiled
-    )
-    return f"(SELECT table_name, day, believed_from FROM UNNEST([{rows}]))"
+    kind = "ARRAY<STRUCT<table_name STRING, day DATE, believed_from TIMESTAMP>>"
+    return f"(SELECT table_name, day, believed_from FROM UNNEST({kind}[{', '.join(rows)}]))"
 
 
 def _naive(value: Any) -> Any:  # noqa: ANN401 - any value of a row
