@@ -535,14 +535,30 @@ class _DatasetRun:
         self._keep(body, final)
 
     async def _fail(self, receipt: Receipt, error: EnergyAssetsError, quarantine: pa.Table | None = None) -> None:
-        status = error.status if isinstance(error, StatusError) else receipt.http_status
-        failed = receipt.with_(status="failed", reason=str(error), http_status=status)
+        failed = self._failed(receipt, error)
+        await self._recorded(failed, quarantine)
+        self._tally.add(failed)
+
+    async def _fail_all(self, receipts: Sequence[Receipt], error: Exception) -> None:
+        """Fail a batch's windows in one go: a store that has just failed to answer is not asked once for each."""
+        failed = [self._failed(r.with_(counts=Counts()), _foreseen(error, self._dataset, r.window)) for r in receipts]
+        try:
+            await self._writer.record_failed(failed)
+        except WarehouseError as other:
+            self._tally.failures.append(
+                f"{self._dataset.code}: the receipts of {len(failed)} failed windows could not be written: {other}"
+            )
+        for receipt in failed:
+            self._tally.add(receipt)
+
+    def _failed(self, receipt: Receipt, error: EnergyAssetsError) -> Receipt:
+        """The receipt of a window that failed, which counts towards giving up."""
         if isinstance(error, ContractError):
             self._refused += 1
         else:
             self._unanswered += 1
-        await self._recorded(failed, quarantine)
-        self._tally.add(failed)
+        status = error.status if isinstance(error, StatusError) else receipt.http_status
+        return receipt.with_(status="failed", reason=str(error), http_status=status)
 
     async def _recorded(self, receipt: Receipt, quarantine: pa.Table | None, held_in: Table | None = None) -> Receipt:
         """Write a receipt that comes without rows; where even that fails, the failure is the dataset's."""
@@ -571,8 +587,7 @@ class _DatasetRun:
             result, refused = await self._writer.write(self._dataset, gathered.receipts, gathered.typed)
         except Exception as error:
             # The same wall: the batch's windows get receipts that say why, whatever it was.
-            for receipt in gathered.receipts:
-                await self._fail(receipt.with_(counts=Counts()), _foreseen(error, self._dataset, receipt.window))
+            await self._fail_all(gathered.receipts, error)
             return
         for receipt in result.receipts:
             self._tally.add(receipt)
@@ -707,6 +722,10 @@ class _Writer:
         Where ``held_in`` holds rows of the window, an empty answer is suspect, whatever the catalogue allows.
         """
         return await self._submit(lambda: self._record(receipt, quarantine, held_in))
+
+    async def record_failed(self, receipts: Sequence[Receipt]) -> None:
+        """Append the receipts of windows that failed, in one call."""
+        await self._submit(lambda: self._warehouse.record(receipts))
 
     async def register(self, typed: Typed) -> None:
         """Keep what became of the messages of a window whose answer held no rows."""
