@@ -88,6 +88,15 @@ def _address(value: str) -> str:
     return value.strip().rstrip("/")
 
 
+def _stand_in(value: str) -> str:
+    """An address of a stand-in for BigQuery: credentials are anonymous there, and Google would refuse them."""
+    address = _address(value)
+    host = urlsplit(address).hostname or ""
+    if host == "googleapis.com" or host.endswith(".googleapis.com"):
+        raise ValueError("it names Google itself, which is used when this is not set")
+    return address
+
+
 def _endpoint(value: str) -> str:
     """``host:port`` of a gRPC server that speaks without encryption, its scheme left out."""
     scheme, found, rest = value.strip().partition("://")
@@ -152,6 +161,7 @@ def _lower(value: object) -> object:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+StandIn = Annotated[str, AfterValidator(_stand_in)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Authority = Annotated[str, AfterValidator(_authority)]
 QueueEndpoint = Annotated[str, AfterValidator(_queue_endpoint)]
@@ -231,7 +241,7 @@ class Settings(BaseSettings):
 
     google_cloud_project: str | None = _setting("GOOGLE_CLOUD_PROJECT")
     bigquery_location: str = _setting("ENERGY_ASSETS_BIGQUERY_LOCATION", "europe-west2")
-    bigquery_emulator_host: Address | None = _setting("BIGQUERY_EMULATOR_HOST")
+    bigquery_emulator_host: StandIn | None = _setting("BIGQUERY_EMULATOR_HOST")
     bigquery_storage_endpoint: Endpoint | None = _setting("ENERGY_ASSETS_BIGQUERY_STORAGE_ENDPOINT")
     bigquery_max_bytes_billed: int = Field(
         MAXIMUM_BYTES_BILLED, ge=0, le=2**63 - 1, validation_alias="ENERGY_ASSETS_BIGQUERY_MAX_BYTES_BILLED"

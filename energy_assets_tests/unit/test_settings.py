@@ -205,6 +205,12 @@ def test_an_emulator_needs_its_scheme():
     assert "http://" in refusal(BIGQUERY_EMULATOR_HOST="127.0.0.1:9050")
 
 
+def test_an_emulator_is_not_google_itself():
+    message = refusal(BIGQUERY_EMULATOR_HOST="https://bigquery.googleapis.com")
+    assert message.startswith("BIGQUERY_EMULATOR_HOST is not usable: ")
+    assert "names Google itself" in message
+
+
 def test_keys_are_collected_in_their_order_once_each():
     settings = load(BMRS_API_KEY_10="ten", BMRS_API_KEY_2="two", BMRS_API_KEY_20="two", BMRS_API_KEY_1="")
     assert [key.get_secret_value() for key in settings.bmrs_api_keys] == ["two", "ten"]
