@@ -7,6 +7,7 @@ handed over instead. Pandas is for people, at the edges.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,26 @@ def flags(values: NDArray[np.bool_]) -> pa.Array:
     """Booleans as an array, to filter a table by."""
     packed = np.packbits(values, bitorder="little")
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(packed)])
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """An array of texts; ``None`` is null. Half a surrogate pair, which no encoding has, becomes a question mark."""
+    encoded = [b"" if value is None else value.encode(errors="replace") for value in values]
+    ends = np.zeros(len(encoded) + 1, dtype=np.int64)
+    np.cumsum([len(item) for item in encoded], out=ends[1:])
+    data = pa.py_buffer(b"".join(encoded))
+    wide = [_validity([v is not None for v in values]), pa.py_buffer(ends), data]
+    return pa.Array.from_buffers(pa.large_string(), len(values), wide).cast(pa.string())
+
+
+def integers(values: Sequence[int | None], kind: pa.DataType) -> pa.Array:
+    """An array of 64-bit integers, or of what is stored as such; ``None`` is null."""
+    own = np.array([0 if value is None else value for value in values], dtype=np.int64)
+    return pa.Array.from_buffers(kind, len(own), [_validity([v is not None for v in values]), pa.py_buffer(own)])
+
+
+def _validity(present: Sequence[bool]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(np.array(present, dtype=np.bool_), bitorder="little"))
 
 
 def repeated(text: str, count: int) -> pa.Array:

@@ -15,7 +15,7 @@ from energy_assets.assets.derived import SOURCE, derived_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
-from energy_assets.automation import iris, jobs, schedules, sensors
+from energy_assets.automation import iris, iris_repair, jobs, schedules, sensors
 from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
@@ -54,6 +54,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             jobs.bmrs_revisions(bmrs),
             jobs.bmrs_repair(bmrs),
             jobs.gb_derived(derived),
+            jobs.iris_repair(archived),
             iris.iris_load,
             iris.iris_cleanup,
             housekeeping,
@@ -65,7 +66,11 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris.iris_cleanup_schedule,
             housekeeping_schedule,
         ],
-        sensors=[sensors.gb_derived_sensor(SOURCE, derived), iris.iris_drop_folder_sensor],
+        sensors=[
+            sensors.gb_derived_sensor(SOURCE, derived),
+            iris.iris_drop_folder_sensor,
+            iris_repair.iris_repair_sensor,
+        ],
         resources={"platform": platform, IO_MANAGER_KEY: WarehouseIOManager(platform.warehouse)},
         # One process per run: libraries load once, and twenty steps cost 2 s here against 10 to 23 s in processes.
         executor=dg.in_process_executor,

@@ -32,6 +32,7 @@ PAST_TAGS = {LANE: BACKFILL, MAX_RUNTIME: str(int(LONGEST_PAST.total_seconds()))
 BMRS_REFRESH = "bmrs_refresh"
 BMRS_REVISIONS = "bmrs_revisions"
 BMRS_REPAIR = "bmrs_repair"
+IRIS_REPAIR = "iris_repair"
 GB_DERIVED = "gb_derived"
 
 
@@ -61,6 +62,16 @@ def bmrs_repair(datasets: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefinition:
         BMRS_REPAIR,
         dg.AssetSelection.assets(*(key_of(d) for d in datasets)),
         description="Fills days of the last quarter for which receipts or rows are missing.",
+        tags=PAST_TAGS,
+    )
+
+
+def iris_repair(streams: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefinition:
+    """Messages of the past, from the archive."""
+    return dg.define_asset_job(
+        IRIS_REPAIR,
+        dg.AssetSelection.assets(*(key_of(d) for d in streams)),
+        description="Fills from the public archive what the queue brought and nobody took.",
         tags=PAST_TAGS,
     )
 

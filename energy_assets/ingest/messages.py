@@ -9,7 +9,7 @@ Rows are not parsed here. A row keeps its bytes and gains the members that say w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from energy_assets.arrow import empty
+from energy_assets import arrow
 from energy_assets.catalogue.iris import MESSAGE_MEMBERS
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import ContractError
+from energy_assets.ingest.columns import micros
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Window
 from energy_assets.sources.iris.envelope import Envelope, decode, raw_body
 
@@ -216,9 +217,9 @@ def _quarantined(
     return (
         dataset.code,
         receipt_id,
-        _naive(window.from_utc),
-        _naive(window.to_utc),
-        _naive(now),
+        micros(window.from_utc),
+        micros(window.to_utc),
+        micros(now),
         number,
         f"message {message.message_id}: {reason}",
         message.body if message.body is not None else message.body_base64,
@@ -237,8 +238,8 @@ def _registered(
         rows,
         size,
         table,
-        _naive(message.enqueued_utc),
-        _naive(message.received_utc),
+        micros(message.enqueued_utc),
+        micros(message.received_utc),
         message.sequence_number,
         message.source,
         message.origin,
@@ -246,12 +247,12 @@ def _registered(
     )
 
 
-def _naive(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(tzinfo=None)
-
-
 def _table(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
     if not rows:
-        return empty(schema)
+        return arrow.empty(schema)
     columns = zip(*rows, strict=True)
-    return pa.table([pa.array(values, kind) for values, kind in zip(columns, schema.types, strict=True)], schema)
+    return pa.table([_column(values, kind) for values, kind in zip(columns, schema.types, strict=True)], schema)
+
+
+def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    return arrow.texts(values) if pa.types.is_string(kind) else arrow.integers(values, kind)

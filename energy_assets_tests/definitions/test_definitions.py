@@ -144,7 +144,7 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
     unpartitioned = {"iris_load", "iris_cleanup", "housekeeping"}
-    assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "gb_derived", *unpartitioned}
+    assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "iris_repair", "gb_derived", *unpartitioned}
     for name in jobs - unpartitioned:
         assert defs.resolve_job_def(name).partitions_def == DAYS
     schedules = {s.name: s for s in repository.schedule_defs}
@@ -156,7 +156,7 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "iris_cleanup_schedule": ("37 * * * *", "Europe/London"),
         "housekeeping_schedule": ("40 3 * * *", "Europe/London"),
     }
-    assert set(sensors) == {"gb_derived_sensor", "iris_drop_folder_sensor"}
+    assert set(sensors) == {"gb_derived_sensor", "iris_drop_folder_sensor", "iris_repair_sensor"}
     assert sensors["iris_drop_folder_sensor"].minimum_interval_seconds == 30
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
     assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in sensors.values())
