@@ -20,7 +20,7 @@ from energy_assets.errors import RefusedError, SecondListenerError, SpoolError, 
 from energy_assets.sandbox.iris.codec import Described
 from energy_assets.sandbox.iris.messages import Message
 from energy_assets.sandbox.iris.running import Iris, running_iris
-from energy_assets.sources.iris import connection, dropfolder, keeper
+from energy_assets.sources.iris import connection, dropfolder, heartbeat, keeper
 from energy_assets.sources.iris.envelope import raw_body
 from energy_assets.sources.iris.heartbeat import read_beats
 from energy_assets.sources.iris.tally import Tally
@@ -225,20 +225,26 @@ def test_nothing_is_lost_when_the_link_breaks(
 
 
 def test_a_link_that_died_in_silence_is_made_anew(iris: Iris, impatient: None, tmp_path: Path):
-    iris.put(messages(100))
-    dead = iris.fault("black_hole", on="delivery", skip=50)
+    iris.put(messages(50))
 
-    def revive(tally: Tally) -> None:
-        # The second link must fail before the line works again.
-        if tally.rebuilt["silence"] and iris.state().accepted > 1:
-            iris.clear(dead)
+    async def run() -> Tally:
+        stop = asyncio.Event()
+        limit = limits(silence_seconds=0.5)
+        listening = asyncio.create_task(listened(iris, tmp_path, stop=stop, drain=False, limit=limit))
+        await asyncio.to_thread(iris.wait, lambda s: s.messages.completed == 50)
+        await asyncio.to_thread(iris.fault, "black_hole")
+        iris.put(messages(50, start=50))
+        while "lost" not in events(tmp_path):
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(iris.clear)
+        await asyncio.to_thread(iris.wait, lambda s: s.messages.completed == 100)
+        stop.set()
+        return await listening
 
-    limit = limits(silence_seconds=0.5)
-    assert listened_until(iris, tmp_path, lambda t: revive(t) or t.rebuilt["silence"] > 0, limit=limit)
-    iris.clear()
-    drained(iris, tmp_path)
+    tally = asyncio.run(run())
+    assert tally.rebuilt["silence"] >= 1
     assert set(stored_ids(tmp_path)) == ids(100)
-    assert iris.state().messages.completed == 100
+    assert events(tmp_path) == ["started", "restored", "lost", "restored", "stopped"]
 
 
 def test_a_quiet_queue_is_asked_anew_and_is_no_outage(iris: Iris, tmp_path: Path):
@@ -264,9 +270,9 @@ def test_a_broker_that_goes_and_comes_back_is_an_outage_in_the_heartbeat(iris: I
         return await listening
 
     tally = asyncio.run(run())
-    assert tally.completed == 100
+    assert set(stored_ids(tmp_path)) == ids(100)
     assert events(tmp_path) == ["started", "restored", "lost", "restored", "stopped"]
-    assert tally.rebuilt["open"] >= 1
+    assert sum(tally.rebuilt.values()) >= 1
 
 
 def test_a_lost_lock_is_unconfirmed_and_the_link_stays(iris: Iris, tmp_path: Path):
@@ -290,7 +296,7 @@ def test_messages_whose_locks_end_while_the_disk_is_slow_come_again(
         path = write(self, *arguments)
         if not waited:
             waited.append(True)
-            iris.wait(lambda s: s.messages.locked == 0)
+            iris.wait(lambda s: s.messages.deliveries >= 40)
         return path
 
     monkeypatch.setattr(dropfolder.DropFolder, "write_segment", slow)
@@ -324,8 +330,6 @@ def test_a_full_disk_stops_receiving_and_the_queue_keeps_everything(iris: Iris, 
         seen.append(iris.state().connections)
         kept = len(segments(tmp_path))
         return 0 if kept and seen[-1] == 0 and len(seen) < 40 else (1000 if not kept or len(seen) >= 40 else 0)
-
-    tally = Tally()
 
     def enough(now: Tally) -> bool:
         if now.completed == 10 and "paused" not in events(tmp_path):
@@ -373,12 +377,16 @@ def test_numbers_that_were_skipped_are_noticed_over_a_restart(iris: Iris, tmp_pa
     assert (last_beat(tmp_path).last_sequence, last_beat(tmp_path).missing) == (8, 4)
 
 
-def test_a_heartbeat_that_cannot_be_written_ends_nothing(iris: Iris, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    (tmp_path / "iris" / ".heartbeat.tmp" / "in the way").mkdir(parents=True)
-    (tmp_path / "iris" / "heartbeat.json").mkdir()
+def test_a_heartbeat_that_cannot_be_written_ends_nothing(
+    iris: Iris, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(heartbeat.Heart, "line", full)
     iris.put(messages(2))
     assert drained(iris, tmp_path).completed == 2
-    assert "The heartbeat cannot be written" in caplog.text
+    assert "The heartbeat cannot be written (No space left on device)" in caplog.text
 
 
 def refused(iris: Iris, home: Path, **changed: Any) -> str:
@@ -443,8 +451,6 @@ def test_a_refusal_in_the_middle_of_work_is_not_believed_at_once(iris: Iris, tmp
     tally = drained(iris, tmp_path)
     assert tally.rebuilt["open"] == 2
     assert iris.state().messages.completed == 20
-    iris.fault("reset", on="now", count=1)
-    iris.fault("refuse_attach", condition="unauthorized", skip=1)
 
 
 def test_a_queue_out_of_reach_is_given_up_after_a_while(iris: Iris, impatient: None, tmp_path: Path):

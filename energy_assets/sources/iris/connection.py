@@ -113,6 +113,7 @@ class Connection:
                 # A token that is in doubt is not shown again.
                 await self.close()
                 raise
+            _open_no_more(receiver)
             yield receiver
         finally:
             await _closed("receiver", receiver.close())
@@ -237,6 +238,24 @@ def _host(namespace: str) -> str:
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _open_no_more(receiver: ServiceBusReceiver) -> None:
+    """Keep the SDK from opening a link anew that was lost.
+
+    Each settlement of a batch would do so by itself and at once: two hundred connections, of which one is kept and none
+    closed. There is no option against it, hence the two private names; where the SDK has others, nothing changes.
+    """
+    from azure.servicebus.exceptions import ServiceBusConnectionError
+
+    opened = receiver._open
+
+    async def stay(timeout: float | None = None) -> None:
+        if not receiver._running:
+            raise ServiceBusConnectionError(message="The link is lost.")
+        await opened(timeout)
+
+    receiver._open = stay  # type: ignore[method-assign]
 
 
 async def _closed(what: str, closing: Awaitable[None]) -> None:

@@ -84,7 +84,9 @@ class DropFolder:
             How many files were removed.
         """
         folders = [self.root, *(day for day in self.segments.iterdir() if _DAY.fullmatch(day.name) and day.is_dir())]
-        stray = [path for folder in folders for path in folder.iterdir() if _STRAY.fullmatch(path.name)]
+        stray = [
+            path for folder in folders for path in folder.iterdir() if _STRAY.fullmatch(path.name) and path.is_file()
+        ]
         for path in stray:
             path.unlink(missing_ok=True)
         return len(stray)

@@ -247,13 +247,15 @@ class _Session:
             if messages:
                 await self.keeper.keep(receiver, messages)
                 last_message, self.known_good = time.monotonic(), datetime.now(UTC)
-            elif self.drain and datetime.now(UTC) >= self.keeper.busy_until:
-                self.drained = True
-                return
-            elif time.monotonic() - last_message > self.limits.silence_seconds:
-                raise BrokenLinkError("silence", f"nothing came for {self.limits.silence_seconds:g} s")
             self.last_success, self.failures = time.monotonic(), 0
             self.on_progress(self.tally)
+            if messages:
+                continue
+            if self.drain and datetime.now(UTC) >= self.keeper.busy_until:
+                self.drained = True
+                return
+            if time.monotonic() - last_message > self.limits.silence_seconds:
+                raise BrokenLinkError("silence", f"nothing came for {self.limits.silence_seconds:g} s")
 
     async def _receive(self, receiver: ServiceBusReceiver) -> list[ServiceBusReceivedMessage]:
         """The next batch, empty after an honest wait.
