@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from energy_assets.catalogue import dataset
 from energy_assets.catalogue.model import Table
 from energy_assets.ingest.loading import Loaded, load
-from energy_assets.ingest.model import Policy
+from energy_assets.ingest.model import Policy, Source
 from energy_assets.ingest.refresh import Engine
 from energy_assets.ingest.spool import Spool
 from energy_assets.sources.iris.backlog import Backlog
@@ -76,6 +76,7 @@ class Drop:
     spool: Path
     warehouse: Warehouse
     now: datetime = field(default_factory=lambda: datetime.now(tz=UTC) + timedelta(minutes=5))
+    sources: dict[str, Callable[[], Source]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.backlog = Backlog(self.root)
@@ -83,7 +84,8 @@ class Drop:
 
     @property
     def engine(self) -> Engine:
-        return Engine(self.warehouse, {}, Spool(self.spool, 3), {}, lambda: self.now)
+        labels = {"iris": "IRIS-ARCHIVE"}
+        return Engine(self.warehouse, self.sources, Spool(self.spool, 3), labels, lambda: self.now)
 
     def segment(self, *envelopes: Envelope) -> Path:
         """Write one segment as the listener does."""
