@@ -1,4 +1,4 @@
-"""``energy-assets iris``: listen to Elexon's push service."""
+"""``energy-assets iris``: listen to Elexon's push service, load what came, fill what was missed, and look at it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,8 @@ from energy_assets.errors import (
 )
 
 if TYPE_CHECKING:
+    from energy_assets.catalogue.model import Dataset
+    from energy_assets.ingest.model import Outcome
     from energy_assets.settings import Settings
     from energy_assets.sources.iris.tally import Tally
 
@@ -37,12 +40,12 @@ Anything else is ``console.FAILED``."""
 _CHATTY = ("azure", "msal", "asyncio", "aiohttp")
 """Loggers that tell a failure as a traceback before we tell it as a sentence."""
 
-app = typer.Typer(help="Listen to Elexon's push service.", no_args_is_help=True)
+app = typer.Typer(help="Elexon's push service: listen, load, fill from the archive.", no_args_is_help=True)
 
 
 @app.callback()
 def iris() -> None:
-    """Listen to Elexon's push service."""
+    """Elexon's push service: listen, load what came, fill from the archive what was missed."""
 
 
 @app.command()
@@ -69,6 +72,133 @@ def listen(
         raise typer.Exit(EXIT_CODES.get(type(error), console.FAILED)) from None
     ending = "The queue is empty" if drain else "Stopped"
     console.say(console.stdout(), f"{ending}: {_counts(tally)}.")
+
+
+@app.command()
+def load(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Outcomes as JSON on standard output.")] = False,
+) -> None:
+    """Load what waits in the drop folder, without Dagster.
+
+    The sensor of the Dagster project does the same by itself every half minute; loading twice changes nothing.
+    """
+    from energy_assets.catalogue.iris import ENTRIES
+    from energy_assets.commands.outcomes import outcome_json, show_outcomes
+    from energy_assets.ingest.loading import load as load_manifest
+    from energy_assets.ingest.model import Policy
+    from energy_assets.ingest.refresh import merged
+    from energy_assets.sources.iris.backlog import Backlog
+    from energy_assets.wiring import open_engine, utc_now
+
+    settings = console.prepare(ctx)
+    engine = open_engine(settings)
+    backlog = Backlog(settings.iris_drop_dir)
+    policy = Policy(run_id=f"iris-load-{utc_now():%Y%m%dT%H%M%SZ}")
+    total: dict[str, Outcome] = {}
+    messages = files = unreadable = 0
+    failed: set[str] = set()
+    with console.progress_of("looking into the drop folder") as show:
+        while chosen := [m for m in backlog.choose(utc_now()) if m.manifest_id not in failed]:
+            for manifest in chosen:
+                loaded = load_manifest(manifest, backlog, engine, policy)
+                if loaded.failed:
+                    failed.add(manifest.manifest_id)
+                messages, files = messages + loaded.messages, files + len(manifest.files)
+                unreadable += loaded.unreadable
+                for outcome in loaded.outcomes:
+                    known = total.get(outcome.dataset)
+                    total[outcome.dataset] = merged(known, outcome) if known else outcome
+                show(f"{messages:,} messages of {files:,} files", messages, None)
+    datasets = [d for d in ENTRIES if d.code in total]
+    outcomes = [total[d.code] for d in datasets]
+    if as_json:
+        console.write_json([outcome_json(o, d) for o, d in zip(outcomes, datasets, strict=True)])
+    elif not files:
+        console.say(console.stdout(), f"Nothing waits in {settings.iris_drop_dir}.")
+    else:
+        show_outcomes(console.stdout(), datasets, outcomes)
+        kept = f"; {unreadable:,} could not be read and are in _quarantine" if unreadable else ""
+        console.say(console.stdout(), f"{messages:,} messages of {files:,} files{kept}.")
+    if failed:
+        raise typer.Exit(console.FAILED)
+
+
+@app.command()
+def archive(
+    ctx: typer.Context,
+    stream: Annotated[str, typer.Option("--stream", help="Streams as on IRIS, with commas: FUELINST,REMIT; or all.")],
+    from_day: Annotated[
+        date, typer.Option("--from", metavar="DAY", parser=console.day, help="First settlement day, as 2026-07-15.")
+    ],
+    to_day: Annotated[
+        date | None, typer.Option("--to", metavar="DAY", parser=console.day, help="Last one; the first without it.")
+    ] = None,
+    refetch: Annotated[bool, typer.Option("--refetch", help="Ask again for what is already covered.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Outcomes as JSON on standard output.")] = False,
+) -> None:
+    """Fill days of the past from the public archive; it needs no account.
+
+    Asks only for hours that it has not been asked for, so an interrupted run goes on where it stopped. Every message
+    is a download of its own: a busy stream has thousands a day.
+    """
+    from energy_assets.commands.outcomes import outcome_json, show_outcomes
+    from energy_assets.commands.refresh import refresh_with_progress, refuse_impossible
+    from energy_assets.ingest.model import Policy
+    from energy_assets.wiring import open_engine, utc_now
+
+    last = to_day or from_day
+    console.check_range(from_day, last)
+    datasets = _streams(stream)
+    settings = console.prepare(ctx)
+    engine = open_engine(settings)
+    refuse_impossible(datasets, from_day, last, engine)
+    now = utc_now()
+    policy = Policy(refetch_since=now if refetch else None, run_id=f"iris-archive-{now:%Y%m%dT%H%M%SZ}")
+    outcomes = refresh_with_progress(datasets, from_day, last, policy, engine)
+    if as_json:
+        console.write_json([outcome_json(o, d) for o, d in zip(outcomes, datasets, strict=True)])
+    else:
+        show_outcomes(console.stdout(), datasets, outcomes)
+    if any(o.status == "failed" for o in outcomes):
+        raise typer.Exit(console.FAILED)
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON on standard output.")] = False,
+) -> None:
+    """Say whether the listener lives, what waits, and what was missed; exit code 1 where somebody has to look."""
+    from energy_assets.tracking.push import look
+    from energy_assets.wiring import open_warehouse, utc_now
+
+    settings = console.prepare(ctx)
+    warehouse = open_warehouse(settings)
+    try:
+        report = look(settings.iris_drop_dir, warehouse, utc_now())
+    finally:
+        warehouse.close()
+    if as_json:
+        console.write_json(report.as_plain())
+    else:
+        for line in report.lines():
+            console.say(console.stdout(), line)
+    if report.problems:
+        raise typer.Exit(console.FAILED)
+
+
+def _streams(text: str) -> tuple[Dataset, ...]:
+    """The entries of streams that the archive has.
+
+    Raises:
+        CatalogueError: A stream is unknown; the message suggests the nearest.
+    """
+    from energy_assets.catalogue import select
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wanted = ",".join("iris/*" if name.lower() == "all" else f"iris/{name}" for name in names)
+    return tuple(d for d in select(wanted) if d.query.path)
 
 
 async def _listen(settings: Settings, drain: bool, show: Callable[[Tally], None]) -> Tally:
