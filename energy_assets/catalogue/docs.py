@@ -72,7 +72,7 @@ def page() -> str:
     everything = datasets("bmrs")
     parts = [_opening(everything), _not_assets()]
     parts += [_group(name, tuple(members)) for name, members in groupby(everything, key=lambda d: d.group)]
-    parts += [_derived(), _vocabulary(everything)]
+    parts += [_derived(), _pushed(), _vocabulary(everything)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -96,6 +96,32 @@ def _opening(everything: Sequence[Dataset]) -> str:
             "**Windows** are the smallest piece for which it is recorded that it was read, and the most that one "
             "request asks for. A limit that the provider names in an answer is obeyed, whatever stands here.",
             "**Proof**: " + "; ".join(f"*{name}* ({proved[name]}), {text}" for name, text in _PROOFS) + ".",
+        )
+    )
+
+
+def _pushed() -> str:
+    streams = datasets("iris")
+    by_name = {d.iris_stream: d for d in datasets("bmrs") if d.iris_stream is not None}
+    rows = [
+        (
+            f"`{d.name}`",
+            f"`{d.table.name}`",
+            f"[{by_name[d.iris_stream].code}](#{_anchor(by_name[d.iris_stream])})" if d.iris_stream in by_name else "",
+            " ".join(d.unsure[1:]),
+        )
+        for d in streams
+    ]
+    head = ("asset", "table", "rows as in", "not established")
+    return "\n\n".join(
+        (
+            "## IRIS streams",
+            f"{len(streams) - 1} streams and a table for messages of unknown ones. A stream's table has every row of "
+            "every message, with the columns of its BMRS dataset and five more: `_message_id`, `_message_sha256`, "
+            "`_message_row`, `_enqueued_utc` and `_sequence_number`. A row belongs to the day on which its message was "
+            "sent; `<table>_latest` has one row per fact. No message has been recorded: fields and keys are "
+            "those of the BMRS dataset. [docs/iris.md](iris.md) says how they come here.",
+            _table(head, rows),
         )
     )
 
