@@ -33,6 +33,9 @@ IDLE_SECONDS = 120.0
 CBS = "$cbs"
 MANAGEMENT = "/$management"
 
+ACCEPTED, BAD_REQUEST, UNAUTHORIZED = 202, 400, 401
+"""Answers to a token."""
+
 PRE_SETTLED = 1
 """Settle mode of a consumer that settles nothing."""
 
@@ -238,23 +241,28 @@ class Broker:
             for session, link in others:
                 session.drop(link, "amqp:link:stolen", "Another consumer has taken the queue.")
 
+    def refusal(self, token: str) -> str | None:
+        """Why a token is none that opens the queue; ``None`` for one that does."""
+        expiry = self._issuer.expiry(token)
+        if expiry is None:
+            return "InvalidSignature: The token has an invalid signature."
+        return None if expiry > self._clock() else "ExpiredToken: The token is expired."
+
     def _token(self, session: Session, request: Request) -> None:
         """Check a token that a client shows."""
-        refusal, name = None, text(request.properties.get("name", ""))
-        for fault in self.faults.hits("token"):
-            if not fault.status:
-                return
-            refusal = (fault.status, "The sandbox was asked to refuse this token.")
-        expiry = self._issuer.expiry(text(request.value or ""))
+        token, name = text(request.value or ""), text(request.properties.get("name", ""))
+        status, said = ACCEPTED, "Accepted"
+        refusal = self.refusal(token)
+        if refusal is not None:
+            status, said = UNAUTHORIZED, refusal
         if text(request.properties.get("operation", "")) != "put-token":
-            refusal = (400, "The only operation of this node is put-token.")
-        elif expiry is None:
-            refusal = refusal or (401, "InvalidSignature: The token has an invalid signature.")
-        elif expiry <= self._clock():
-            refusal = refusal or (401, "ExpiredToken: The token is expired.")
-        elif refusal is None:
-            self._grant(session, name, expiry)
-        status, said = refusal or (202, "Accepted")
+            status, said = BAD_REQUEST, "The only operation of this node is put-token."
+        for fault in self.faults.hits("token"):
+            status, said = fault.status, "The sandbox was asked to refuse this token."
+        if not status:
+            return
+        if status == ACCEPTED:
+            self._grant(session, name, self._issuer.expiry(token) or 0)
         _reply(session, CBS, reply(request.message_id, {"status-code": Int(status), "status-description": said}))
 
     def _grant(self, session: Session, name: str, expiry: int) -> None:

@@ -27,6 +27,8 @@ LOCK_LOST = "com.microsoft:message-lock-lost"
 
 ACCEPTED = Described(Ulong(0x24), [])
 _ACCEPTED = encode(ACCEPTED)
+_ECHOES = {Outcome.COMPLETE: _ACCEPTED, Outcome.DEAD_LETTER: encode(Described(Ulong(0x25), []))}
+"""Outcomes as they are confirmed; a rejection with its reason in it would say that the settlement failed."""
 
 Fields = Mapping[str, Any]
 
@@ -209,7 +211,7 @@ class ConsumerLink(SendingLink):
     def settle(self, numbers: list[int], state: Described, *, settled: bool) -> None:
         """Settle deliveries as a client asks for it, and answer where it waits for an answer."""
         outcome, marks = outcome_of(state)
-        good = _ACCEPTED if outcome is Outcome.COMPLETE else encode(state)
+        good = _ECHOES.get(outcome) or encode(state)
         answers: list[tuple[int, bytes]] = []
         for number in numbers:
             refusal = self._settle(number, outcome, marks)

@@ -262,13 +262,6 @@ class Queue:
         else:
             self._return(entry)
 
-    def consume(self, most: int) -> list[Entry]:
-        """Take messages out for good, as for a consumer that settles nothing."""
-        taken = self.acquire(most)
-        for delivery in taken:
-            self.settle(delivery.token, Outcome.COMPLETE)
-        return [delivery.entry for delivery in taken]
-
     def renew(self, token: UUID) -> int:
         """Lengthen a lock by its full time from now.
 
