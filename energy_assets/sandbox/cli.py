@@ -5,6 +5,8 @@ Options and what is printed belong here; the sandbox itself does not know that t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +18,7 @@ from energy_assets.sandbox.faults import SandboxError
 from energy_assets.sandbox.frame import Volume
 from energy_assets.sandbox.replay import Replay
 from energy_assets.sandbox.rows import RowSource
-from energy_assets.sandbox.server import bound, serve, url_of
+from energy_assets.sandbox.server import bound, running, serve, url_of
 from energy_assets.sandbox.synthetic import Synthetic
 from energy_assets.sandbox.windows import Refused, instant
 
@@ -40,8 +42,11 @@ def sandbox(
     seed: Annotated[int, typer.Option(help="Another seed, other synthetic values.")] = 0,
     revision: Annotated[int, typer.Option(min=0, help="How often the provider has revised its facts.")] = 0,
     now: Annotated[str | None, typer.Option(help="The provider's present, such as 2026-07-16T12:00Z.")] = None,
+    iris: Annotated[
+        float, typer.Option(min=0, help="Messages a second pushed through a stand-in of IRIS; its archive comes along.")
+    ] = 0.0,
 ) -> None:
-    """Serve a local stand-in of Elexon's API until interrupted."""
+    """Serve a local stand-in of Elexon's API, and of IRIS where asked for, until interrupted."""
     try:
         application = build(replay, scale, seed, revision, now, latency)
         listener = bound(port)
@@ -54,7 +59,42 @@ def sandbox(
     typer.echo("Point the project at it, with a home of its own:")
     typer.echo(f"  export ENERGY_ASSETS_ELEXON_URL={url_of(listener)}")
     typer.echo(f"  export ENERGY_ASSETS_HOME={HOME}")
-    serve(application, listener)
+    with ExitStack() as stack:
+        for name, value in pushed(iris, volume_of(scale), seed, stack) if iris else ():
+            typer.echo(f"  export {name}={value}")
+        serve(application, listener)
+
+
+def pushed(rate: float, volume: Volume, seed: int, stack: ExitStack) -> Iterator[tuple[str, str]]:
+    """Start the queue, which brings synthetic messages from now on at a rate, and the archive, which has all of them.
+
+    Args:
+        rate: Messages a second.
+        volume: Rows of a dataset and day.
+        seed: Another seed, other values.
+        stack: Ends both.
+
+    Yields:
+        The settings by which the project finds them.
+    """
+    from energy_assets.sandbox.archive import CONTAINER_PATH, ArchiveSandbox
+    from energy_assets.sandbox.iris.feeder import Feed
+    from energy_assets.sandbox.iris.running import running_iris
+    from energy_assets.sandbox.messages import Messages
+
+    archive = stack.enter_context(running(ArchiveSandbox(Messages.of(seed, volume)), path=CONTAINER_PATH))
+    queue = stack.enter_context(running_iris())
+    queue.feed(Feed(count=None, rate=rate, seed=seed, rows=volume.full))
+    there = queue.addresses
+    yield "ENERGY_ASSETS_IRIS_ARCHIVE_URL", archive
+    yield "ENERGY_ASSETS_IRIS_AUTHORITY", there.authority
+    yield "ENERGY_ASSETS_IRIS_ENDPOINT", there.endpoint
+    yield "ENERGY_ASSETS_IRIS_CA", there.ca
+    yield "IRIS_NAMESPACE", there.namespace
+    yield "IRIS_QUEUE_NAME", there.queue
+    yield "IRIS_TENANT_ID", there.tenant_id
+    yield "IRIS_CLIENT_ID", there.client_id
+    yield "IRIS_CLIENT_SECRET", there.client_secret
 
 
 def build(replay: Path | None, scale: str, seed: int, revision: int, now: str | None, latency: float) -> ElexonSandbox:

@@ -57,7 +57,10 @@ class Push:
             f"waiting to be loaded: {self.waiting:,} files, {self.waiting_bytes / 1e6:.1f} MB; "
             f"{self.open_manifests} batches being loaded"
         )
-        lines += [f"missed {h.from_utc:%Y-%m-%d %H:%M}Z to {h.to_utc:%H:%M}Z: {h.reason}" for h in self.holes.holes]
+        lines += [
+            f"missed {h.from_utc:%Y-%m-%d %H:%M:%SZ} to {h.to_utc:%Y-%m-%d %H:%M:%SZ}: {h.reason}"
+            for h in self.holes.holes
+        ]
         return [*lines, *(f"! {problem}" for problem in self.problems)]
 
     def _listener(self) -> str:
