@@ -31,7 +31,7 @@ def _way(addresses: Addresses) -> dict[str, Any]:
         "custom_endpoint_address": addresses.endpoint,
         "transport_type": TransportType.Amqp,
         "connection_verify": addresses.ca,
-        "socket_timeout": POLL,
+        "retry_total": 0,
     }
 
 
@@ -48,21 +48,28 @@ def _credential(addresses: Addresses) -> dict[str, Any]:
 
 
 @contextmanager
-def client(addresses: Addresses, **options: Any) -> Iterator[ServiceBusClient]:
-    given = _way(addresses) | {"retry_total": 0} | options
+def client(addresses: Addresses) -> Iterator[ServiceBusClient]:
     with (
         ClientSecretCredential(**_credential(addresses)) as credential,
-        ServiceBusClient(addresses.namespace, credential, **given) as opened,
+        ServiceBusClient(addresses.namespace, credential, **_way(addresses)) as opened,
     ):
         yield opened
 
 
+QUICK: dict[str, Any] = {
+    "socket_timeout": POLL,
+    # The thread that keeps connections alive sleeps for a second at a time, and its end is waited for.
+    "keep_alive": 0,
+    "prefetch_count": 1,
+}
+"""Options of receivers; the client's own do not reach them."""
+
+
 @contextmanager
 def receiver(addresses: Addresses, queue: str = "", **options: Any) -> Iterator[ServiceBusReceiver]:
-    kept = {name: options.pop(name) for name in ("retry_total", "retry_backoff_factor") if name in options}
     with (
-        client(addresses, **kept) as opened,
-        opened.get_queue_receiver(queue or addresses.queue, **options) as receiving,
+        client(addresses) as opened,
+        opened.get_queue_receiver(queue or addresses.queue, **(QUICK | options)) as receiving,
     ):
         yield receiving
 
@@ -71,8 +78,8 @@ def receiver(addresses: Addresses, queue: str = "", **options: Any) -> Iterator[
 async def async_receiver(addresses: Addresses, **options: Any) -> AsyncIterator[AsyncServiceBusReceiver]:
     async with (
         AsyncClientSecretCredential(**_credential(addresses)) as credential,
-        AsyncServiceBusClient(addresses.namespace, credential, **_way(addresses), retry_total=0) as opened,
-        opened.get_queue_receiver(addresses.queue, **options) as receiving,
+        AsyncServiceBusClient(addresses.namespace, credential, **_way(addresses)) as opened,
+        opened.get_queue_receiver(addresses.queue, **(QUICK | options)) as receiving,
     ):
         yield receiving
 

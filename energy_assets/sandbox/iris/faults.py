@@ -58,7 +58,8 @@ POINTS: dict[Kind, tuple[Point, ...]] = {
     "refuse_attach": ("attach",),
     "refuse_token": ("token",),
 }
-"""Where each may strike; the first is what it does by default."""
+"""Where each may strike. The first is where it does by default; but what befalls a whole connection strikes at
+deliveries where it is said how many it lets pass or strikes, and else at once."""
 
 CONDITIONS: dict[str, str] = {
     "not-found": "amqp:not-found",
@@ -117,7 +118,8 @@ class Fault:
     @property
     def point(self) -> Point:
         """Where it strikes."""
-        return self.on or POINTS[self.kind][0]
+        counted = self.skip > 0 or self.count is not None or self.probability < 1
+        return self.on or ("delivery" if self.kind in ENDS_CONNECTION and counted else POINTS[self.kind][0])
 
     @property
     def error(self) -> str:
