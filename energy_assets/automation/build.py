@@ -12,10 +12,11 @@ import dagster as dg
 
 from energy_assets import catalogue
 from energy_assets.assets.derived import SOURCE, derived_assets
+from energy_assets.assets.limits import limits_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
-from energy_assets.automation import iris, iris_repair, jobs, schedules, sensors
+from energy_assets.automation import iris, iris_repair, jobs, limits, schedules, sensors
 from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
@@ -48,12 +49,14 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             # What no stream's name is known of cannot be asked for; the load reports it.
             *(dataset_spec(d, storage) for d in pushed if not d.query.path),
             *derived,
+            *limits_assets(storage),
         ],
         jobs=[
             jobs.bmrs_refresh(bmrs),
             jobs.bmrs_revisions(bmrs),
             jobs.bmrs_repair(bmrs),
             jobs.gb_derived(derived),
+            limits.gb_limits,
             jobs.iris_repair(archived),
             iris.iris_load,
             iris.iris_cleanup,
@@ -68,6 +71,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
         ],
         sensors=[
             sensors.gb_derived_sensor(SOURCE, derived),
+            limits.gb_limits_sensor,
             iris.iris_drop_folder_sensor,
             iris_repair.iris_repair_sensor,
         ],

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from energy_assets import catalogue
+from energy_assets.assets import limits
 from energy_assets.assets.partitions import DAYS
 from energy_assets.automation.build import build_definitions
 from energy_assets.catalogue import derived
@@ -117,7 +118,7 @@ def test_the_bigquery_setting_shows_in_the_kinds(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ENERGY_ASSETS_WAREHOUSE", "bigquery")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "somewhere")
     kinds = {frozenset(s.kinds) for s in build_definitions().resolve_all_asset_specs()}
-    assert kinds == {frozenset({"elexon", "bigquery"}), frozenset({"pandas", "bigquery"})}
+    assert kinds == {frozenset({way, "bigquery"}) for way in ("elexon", "pandas", "arrow")}
 
 
 def test_on_bigquery_every_asset_names_its_table_and_links_to_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +144,7 @@ def test_bigquery_without_a_project_is_told_when_the_location_loads(monkeypatch:
 def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
-    unpartitioned = {"iris_load", "iris_cleanup", "housekeeping"}
+    unpartitioned = {"iris_load", "iris_cleanup", "gb_limits", "housekeeping"}
     assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "iris_repair", "gb_derived", *unpartitioned}
     for name in jobs - unpartitioned:
         assert defs.resolve_job_def(name).partitions_def == DAYS
@@ -156,7 +157,12 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "iris_cleanup_schedule": ("37 * * * *", "Europe/London"),
         "housekeeping_schedule": ("40 3 * * *", "Europe/London"),
     }
-    assert set(sensors) == {"gb_derived_sensor", "iris_drop_folder_sensor", "iris_repair_sensor"}
+    assert set(sensors) == {
+        "gb_derived_sensor",
+        "gb_limits_sensor",
+        "iris_drop_folder_sensor",
+        "iris_repair_sensor",
+    }
     assert sensors["iris_drop_folder_sensor"].minimum_interval_seconds == 30
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
     assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in sensors.values())
@@ -169,7 +175,7 @@ def test_refresh_and_revisions_hold_every_dataset_and_no_derived_table(defs: dg.
         job: {"/".join(k.path) for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys}
         for job in ("bmrs_refresh", "bmrs_revisions", "bmrs_repair", "gb_derived")
     }
-    assert chosen.pop("gb_derived") == set(derived.TABLES)
+    assert chosen.pop("gb_derived") == derived.TABLES.keys() - limits.SOURCES.keys()
     assert all(chosen[job] == names for job in chosen)
 
 
