@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from energy_assets.sandbox.iris.messages import Message
 from energy_assets.sandbox.iris.running import Iris, running_iris
 from energy_assets.sources.iris import connection, dropfolder, heartbeat, keeper
 from energy_assets.sources.iris.envelope import raw_body
-from energy_assets.sources.iris.heartbeat import read_beats
+from energy_assets.sources.iris.heartbeat import Beat, State, read_beats
 from energy_assets.sources.iris.tally import Tally
 from energy_assets_tests.iris.listening import (
     connection_to,
@@ -43,7 +44,17 @@ from energy_assets_tests.iris.listening import (
     stored_ids,
 )
 
+# The SDK drops a connection that does not answer without closing it.
+pytestmark = pytest.mark.filterwarnings("ignore:(unclosed|loop is closed):ResourceWarning")
+
 QUICK_LOCK = timedelta(seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def dropped_connections() -> Iterator[None]:
+    """What the SDK dropped is collected here, and not while another test runs."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -57,7 +68,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is never answered is given up at once."""
     monkeypatch.setattr(connection, "ATTEMPT_SECONDS", 1.0)
     monkeypatch.setattr(connection, "OPEN_SECONDS", 2.0)
-    monkeypatch.setattr(connection, "CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "CLOSE_SECONDS", 3.0)
     monkeypatch.setattr(keeper, "SETTLE_SECONDS", 0.5)
 
 
@@ -194,33 +205,31 @@ def test_what_is_too_large_to_keep_goes_to_the_dead_letters(iris: Iris, tmp_path
     assert set(stored_ids(tmp_path)) == ids(4)
 
 
-FAULTS: list[tuple[str, dict[str, Any]]] = [
-    ("reset", {"on": "delivery", "skip": 250}),
-    ("reset", {"on": "settlement", "skip": 250}),
-    ("close", {"on": "delivery", "skip": 250}),
-    ("close", {"on": "settlement", "skip": 250}),
-    ("detach", {"on": "delivery", "skip": 250}),
-    ("detach", {"on": "settlement", "skip": 250}),
-    ("detach", {"on": "settlement", "skip": 250, "condition": "unauthorized"}),
-    ("detach", {"on": "delivery", "skip": 250, "condition": "server-busy"}),
-    ("garbage", {"on": "delivery", "skip": 250}),
-    ("swallow", {"skip": 250}),
-    ("swallow", {"skip": 250, "applied": True}),
-    ("refuse_attach", {}),
-    ("refuse_attach", {"condition": "resource-limit"}),
-]
+FAULTS: dict[str, list[dict[str, Any]]] = {
+    "reset": [{"on": "delivery", "skip": 150}, {"on": "settlement", "skip": 250}],
+    "close": [{"on": "delivery", "skip": 150}, {"on": "settlement", "skip": 250}],
+    "detach": [
+        {"on": "settlement", "skip": 50},
+        {"on": "settlement", "skip": 150, "condition": "unauthorized"},
+        {"on": "delivery", "skip": 350, "condition": "server-busy"},
+    ],
+    "garbage": [{"on": "delivery", "skip": 250}],
+    "swallow": [{"skip": 250}, {"skip": 350, "applied": True}],
+    "refuse_attach": [{}, {"condition": "resource-limit"}],
+}
 
 
-@pytest.mark.parametrize(("kind", "options"), FAULTS)
-def test_nothing_is_lost_when_the_link_breaks(
-    iris: Iris, impatient: None, tmp_path: Path, kind: Any, options: dict[str, Any]
-):
+@pytest.mark.parametrize("kind", FAULTS)
+def test_nothing_is_lost_when_the_link_breaks(iris: Iris, impatient: None, tmp_path: Path, kind: Any):
     iris.put(messages(400))
-    iris.fault(kind, count=1, **options)
+    for options in FAULTS[kind]:
+        iris.fault(kind, count=1, **options)
     tally = drained(iris, tmp_path)
     assert set(stored_ids(tmp_path)) == ids(400)
     assert iris.state().messages.completed == 400
     assert sum(tally.rebuilt.values()) >= 1
+    # A lost link is not reopened by every settlement that was in flight.
+    assert iris.state().accepted <= 1 + sum(tally.rebuilt.values())
     assert files_outside(tmp_path) == []
 
 
@@ -314,11 +323,11 @@ def test_a_token_that_ends_is_renewed(iris: Iris, tmp_path: Path):
         iris.put(messages(1, start=next(number)))
         return iris.state().tokens >= 2
 
-    tally = listened_until(iris, tmp_path, enough)
-    tally = drained(iris, tmp_path)
+    listened_until(iris, tmp_path, enough)
+    iris.configure(token_seconds=3600)
+    drained(iris, tmp_path)
     assert iris.state().messages.completed == iris.state().messages.accepted
     assert set(stored_ids(tmp_path)) == ids(next(number))
-    assert not tally.rebuilt
 
 
 def test_a_full_disk_stops_receiving_and_the_queue_keeps_everything(iris: Iris, tmp_path: Path):
@@ -367,14 +376,13 @@ def test_a_segment_that_cannot_be_written_is_not_completed(iris: Iris, tmp_path:
 
 
 def test_numbers_that_were_skipped_are_noticed_over_a_restart(iris: Iris, tmp_path: Path):
-    iris.put(messages(3))
+    with folder_in(tmp_path).claim():
+        earlier = Beat(utc=datetime.now(UTC), event="stopped", linked=False, run="a", last_sequence=-3)
+        state = State(beat=earlier, queue=iris.addresses.queue, pid=1, started_utc=earlier.utc)
+        heartbeat.Heart(folder_in(tmp_path)).state(state)
+    iris.put(messages(2))
     drained(iris, tmp_path)
-    elsewhere = tmp_path / "elsewhere"
-    iris.put(messages(4, start=3))
-    drained(iris, elsewhere)
-    iris.put(messages(1, start=7))
-    drained(iris, tmp_path)
-    assert (last_beat(tmp_path).last_sequence, last_beat(tmp_path).missing) == (8, 4)
+    assert (last_beat(tmp_path).last_sequence, last_beat(tmp_path).missing) == (2, 3)
 
 
 def test_a_heartbeat_that_cannot_be_written_ends_nothing(

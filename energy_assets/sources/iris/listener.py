@@ -177,6 +177,7 @@ class _Session:
     drain: bool
     on_progress: Callable[[Tally], None]
     drained: bool = False
+    opening: bool = False
     was_linked: bool = False
     coming_up: Event = "restored"
     known_good: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -185,12 +186,12 @@ class _Session:
     refusals: int = 0
 
     async def run(self) -> None:
-        """Work; waiting for the network or for space ends at once when told to stop, a batch is finished."""
+        """Work; opening a link is broken off when told to stop, a batch is finished and a link closed in order."""
         working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self.stop.wait())
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done() or self.pulse.linked:
+            if working.done() or not self.opening:
                 await working
         finally:
             for task in (stopping, working):
@@ -216,12 +217,15 @@ class _Session:
             BrokenLinkError: It could not be opened, or broke.
             RefusedError: It is refused, and trying again changes nothing.
         """
-        opening = self.connection.receiver()
+        link = self.connection.receiver()
+        self.opening = True
         try:
-            receiver = await opening.__aenter__()
+            receiver = await link.__aenter__()
         except Exception as error:  # The SDK wraps what happened in half a dozen ways; ``refusal`` tells them apart.
             self._check_refused(error)
             raise BrokenLinkError("open", in_short(error)) from error
+        finally:
+            self.opening = False
         broken: BrokenLinkError | None = None
         try:
             await self._came_up()
@@ -233,7 +237,7 @@ class _Session:
             self.pulse.linked = False
             if broken is not None:
                 self.keeper.expect_again()
-            await opening.__aexit__(None, None, None)
+            await link.__aexit__(None, None, None)
 
     async def _take(self, receiver: ServiceBusReceiver) -> None:
         """Take batches until told to stop, drained, or short of space.
