@@ -82,6 +82,7 @@ def test_a_day_comes_from_the_archive_of_the_sandbox(tmp_path: Path) -> None:
                 assert process.poll() is None
                 name, _, value = process.stdout.readline().strip().removeprefix("export ").partition("=")
                 exports[name] = value
+            del exports["ENERGY_ASSETS_HOME"]
             cli = CommandLine(tmp_path, exports.pop("ENERGY_ASSETS_ELEXON_URL"), variables=exports)
             exports["ENERGY_ASSETS_IRIS_ARCHIVE_REQUESTS_PER_SECOND"] = "200"
             said = cli.ok("iris", "archive", "--stream", "INDO", "--from", "2026-07-15")
