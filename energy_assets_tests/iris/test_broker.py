@@ -98,12 +98,12 @@ def test_messages_come_as_they_were_put_and_are_completed(iris: Iris) -> None:
     assert iris.completed() == [(1, "m0.json"), (2, "m1.json"), (3, "m2.json")]
 
 
-@pytest.mark.parametrize("message_id", ["text", b"\x00\xff", Ulong(17), UUID(int=5), None, "../../x", "nul\x00"])
-def test_an_id_has_any_type_of_amqp(iris: Iris, message_id: Any) -> None:
-    iris.put([Message(message_id, "S")])
+def test_an_id_has_any_type_of_amqp(iris: Iris) -> None:
+    ids: list[Any] = ["text", b"\x00\xff", Ulong(17), UUID(int=5), None, "../../x", "nul\x00"]
+    iris.put(Message(message_id, "S") for message_id in ids)
     with receiver(iris.addresses, receive_mode=ServiceBusReceiveMode.RECEIVE_AND_DELETE) as receiving:
-        [message] = receive(receiving, 1)
-    assert message.message_id == message_id
+        assert [message.message_id for message in receive(receiving, len(ids))] == ids
+    assert iris.state().messages.completed == len(ids)
 
 
 def test_bodies_and_subjects_of_all_kinds(iris: Iris) -> None:
@@ -240,13 +240,6 @@ def test_what_a_consumer_has_not_looked_at_is_given_back(iris: Iris) -> None:
     assert (counts.locked, counts.ready) == (1, 9)
 
 
-def test_messages_may_be_taken_without_a_lock(iris: Iris) -> None:
-    iris.put(numbered(3))
-    with receiver(iris.addresses, receive_mode=ServiceBusReceiveMode.RECEIVE_AND_DELETE) as receiving:
-        assert len(receive(receiving, 3)) == 3
-    assert iris.state().messages.completed == 3
-
-
 def test_a_client_may_send_as_for_replaying_dead_letters(iris: Iris) -> None:
     with client(iris.addresses) as opened, opened.get_queue_sender(iris.addresses.queue) as sending:
         sending.send_messages(ServiceBusMessage(b"again", message_id="r", subject="REMIT"))
@@ -286,7 +279,6 @@ def refused(iris: Iris, addresses: Addresses | None = None, **options: Any) -> E
         ({"client_secret": "wrong"}, "AADSTS7000215"),
         # The library's own words: it keeps the answer, AADSTS90002, to itself.
         ({"tenant_id": "00000000-0000-0000-0000-000000000001"}, "double check your tenant name"),
-        ({"client_id": "00000000-0000-0000-0000-000000000002"}, "AADSTS700016"),
     ],
 )
 def test_a_wrong_credential_is_refused_by_name(iris: Iris, change: dict[str, str], code: str) -> None:
@@ -329,14 +321,12 @@ def test_a_client_that_does_not_trust_the_authority_does_not_come_in(iris: Iris)
         pytest.fail("it was let in")
 
 
-@pytest.mark.parametrize("status", [401, 404])
-def test_a_token_is_refused_on_request(iris: Iris, status: int) -> None:
-    number = iris.fault("refuse_token", status=status)
-    refused(iris)
-    assert iris.faults()[0]["hit"] == 1
-    iris.clear(number)
+def test_a_token_is_refused_on_request(iris: Iris) -> None:
+    for status in (401, 404):
+        iris.fault("refuse_token", status=status, count=1)
+        refused(iris)
     with receiver(iris.addresses):
-        assert iris.faults() == []
+        assert [fault["hit"] for fault in iris.faults()] == [1, 1]
 
 
 def test_a_token_of_another_authority_is_refused(iris: Iris, tmp_path: Path) -> None:
@@ -375,22 +365,19 @@ def test_another_queue_is_not_there(iris: Iris) -> None:
     assert isinstance(refused(iris, queue="iris.other"), MessagingEntityNotFoundError)
 
 
-@pytest.mark.parametrize(
-    ("condition", "error"),
-    [
-        ("not-found", MessagingEntityNotFoundError),
-        ("unauthorized", ServiceBusAuthorizationError),
-        ("resource-limit", ServiceBusQuotaExceededError),
-        ("server-busy", ServiceBusServerBusyError),
-        ("entity-disabled", MessagingEntityDisabledError),
-    ],
-)
-def test_a_consumer_is_refused_with_a_condition(iris: Iris, condition: str, error: type[Exception]) -> None:
-    iris.put(numbered(1))
-    iris.fault("refuse_attach", condition=condition, count=1)
-    assert isinstance(refused(iris), error)
-    with receiver(iris.addresses) as receiving:
-        assert len(receive(receiving, 1)) == 1
+def test_a_consumer_is_refused_with_a_condition(iris: Iris) -> None:
+    errors: dict[str, type[Exception]] = {
+        "not-found": MessagingEntityNotFoundError,
+        "unauthorized": ServiceBusAuthorizationError,
+        "resource-limit": ServiceBusQuotaExceededError,
+        "server-busy": ServiceBusServerBusyError,
+        "entity-disabled": MessagingEntityDisabledError,
+    }
+    for condition, error in errors.items():
+        iris.fault("refuse_attach", condition=condition, count=1)
+        assert isinstance(refused(iris), error)
+    with receiver(iris.addresses):
+        assert iris.state().connections == 1
 
 
 def test_consumers_share_a_queue(iris: Iris) -> None:
@@ -444,7 +431,6 @@ def consume_until(iris: Iris, reached: Callable[[Counts], bool]) -> None:
         {"kind": "detach", "skip": 7, "count": 1},
         {"kind": "detach", "skip": 7, "count": 1, "condition": "server-busy"},
         {"kind": "garbage", "skip": 7, "count": 1},
-        {"kind": "out_of_order"},
         {"kind": "slow", "seconds": 0.001},
     ],
     ids=str,

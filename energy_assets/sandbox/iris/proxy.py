@@ -35,7 +35,8 @@ class _End(asyncio.Protocol):
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
-        self._closing = False
+        self._ended = False
+        self._gone = False
         self._deaf = False
         self._full = False
         self.transport: asyncio.Transport | None = None
@@ -49,14 +50,16 @@ class _End(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.forward(data)
 
-    def eof_received(self) -> None:
-        self._closing = True
+    def eof_received(self) -> bool:
+        self._ended = True
         self._go_on()
+        # This end may still be told something.
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._line.left(self)
         self.transport = None
-        self._closing = True
+        self._gone = True
         if isinstance(exc, ConnectionError) and self.other is not None:
             self.other.reset()
         else:
@@ -96,8 +99,10 @@ class _End(asyncio.Protocol):
             self.other.say(data)
         if self._under_way:
             self._timer = self._loop.call_at(self._under_way[0][0], self._go_on)
-        elif self._closing:
+        elif self._gone:
             self.other.close()
+        elif self._ended:
+            self.other.finish()
         elif self._full and self._size <= BUFFERED:
             self.hear(full=False)
 
@@ -125,6 +130,13 @@ class _End(asyncio.Protocol):
         """Send bytes to this end."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
+
+    def finish(self) -> None:
+        """Say that there is no more; the end of both directions is the end of all."""
+        if self._ended:
+            self.close()
+        elif self.transport is not None and not self.transport.is_closing():
+            self.transport.write_eof()
 
     def close(self) -> None:
         """End in order."""
