@@ -12,6 +12,7 @@ from pathlib import Path
 import bigquery
 import bod
 import everything
+import iris
 import location
 import year
 from report import NotHereError, Result, write_page
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "everything": lambda args: everything.refresh(args.rounds),
     "year": lambda args: year.fuelinst(args.rounds, args.days),
     "location": lambda args: location.load(args.rounds),
+    "iris": lambda args: iris.take(args.rounds),
     "bigquery": lambda args: bigquery.warehouse(args.rounds, args.units),
 }
 

@@ -573,7 +573,7 @@ main()
 
 
 def test_a_kill_between_durable_and_completed_costs_repetition_only(iris: Iris, tmp_path: Path):
-    iris.put(messages(500))
+    iris.put(messages(1200))
     program = [sys.executable, "-c", KILLED, "iris", "listen"]
     environment = environment_of(iris, tmp_path)
     assert end_of(start(environment, program=program))[0] == -signal.SIGKILL
@@ -585,7 +585,7 @@ def test_a_kill_between_durable_and_completed_costs_repetition_only(iris: Iris, 
     code, _, err = end_of(start(environment, "--drain"))
     assert code == 0, err
     found = Counter(stored_ids(tmp_path))
-    assert set(found) == ids(500)
+    assert set(found) == ids(1200)
     assert set(found.values()) == {1, 2}
     assert files_outside(tmp_path) == []
     assert events(tmp_path) == ["started", "restored", "started", "restored", "stopped"]
