@@ -20,11 +20,14 @@ import sys
 import tempfile
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from energy_assets_tests.bigquery import catalogue
 
 NEEDS_PYTHON = (3, 13)
 """Oldest Python that the package runs on."""
@@ -53,13 +56,14 @@ USED_NAMES: Mapping[str, Sequence[str]] = {
     "local_bigquery.errors": ("DUCKDB_ERRORS", "BigQueryError"),
     "local_bigquery.grpc.read": ("_query",),
     "local_bigquery.grpc.server": ("start",),
-    "local_bigquery.jobs.merge": ("_sql", "run"),
+    "local_bigquery.jobs.merge": ("run",),
     "local_bigquery.jobs.query": ("_declared_schema", "_run"),
     "local_bigquery.jobs.runner": ("submit",),
-    "local_bigquery.models": ("Table", "TableFieldSchema"),
+    "local_bigquery.models": ("JobStatistics2", "Table", "TableFieldSchema"),
     "local_bigquery.settings": ("settings",),
     "local_bigquery.sql.dialect": ("FUNCTIONS", "MACRO"),
     "local_bigquery.sql.native": ("register",),
+    "local_bigquery.sql.translate": ("translate",),
     "local_bigquery.sql.rules.information_schema": ("_partitions",),
 }
 """Names of the package that are used or replaced here, by module."""
@@ -73,7 +77,17 @@ OWN_DATABASES = ("emulator", "bq", "memory")
 NEEDS_EXTENSION = frozenset({"geography.sql"})
 """Macros that rest on an extension of DuckDB which would have to be downloaded."""
 
-RESERVED = ("_partition", "_table_", "_file_", "_row_timestamp", "__root__", "_colidentifier")
+RESERVED = (
+    "_partition",
+    "_table_",
+    "_file_",
+    "_row_timestamp",
+    "__root__",
+    "_colidentifier",
+    "_change_type",
+    "_change_sequence_number",
+    "_change_timestamp",
+)
 """Beginnings that BigQuery refuses in a column's name, in any case."""
 
 CONFLICT = r"TransactionContext Error: (?P<name>.*(?:[Cc]onflict|altered|Failed to commit).*)"
@@ -100,7 +114,7 @@ class Addresses:
 def missing_names() -> list[str]:
     """Names that are used here and that the installed package does not have."""
     missing = []
-    for module, names in USED_NAMES.items():
+    for module, names in (*USED_NAMES.items(), *catalogue.USED_NAMES.items()):
         try:
             found = importlib.import_module(module)
         except ImportError:
@@ -185,55 +199,41 @@ def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
     return locked
 
 
-class _InTransaction:
-    """A cursor on which a transaction is open, for code that would begin one to see whether it may."""
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-
-    def execute(self, text: str, *arguments: Any) -> Any:
-        if text == "BEGIN":
-            import duckdb
-
-            # DuckDB would raise the same, and abort the open transaction with it.
-            raise duckdb.TransactionException("a transaction is open already")
-        return self._cursor.execute(text, *arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-
 def _transaction_is_open(cursor: Any) -> bool:
     """Whether statements of a cursor share a transaction: without one, each has an id of its own."""
     first, second = (cursor.execute("SELECT txid_current()").fetchone() for _ in range(2))
     return bool(first == second)
 
 
-def merge_within_transactions() -> None:
-    """Let a MERGE be part of a script's transaction; the package begins one of its own and so aborts the script's."""
+def merge_in_one_statement() -> None:
+    """Let DuckDB do a MERGE, as part of the script's transaction where there is one.
+
+    The package takes it apart into ten statements inside a transaction of their own, which aborts the script's.
+    """
+    import duckdb
+    from local_bigquery.errors import BigQueryError
     from local_bigquery.jobs import merge
+    from local_bigquery.models import JobStatistics2
+    from local_bigquery.sql.translate import translate
 
-    run = merge.run
+    counted = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
 
-    def joining(cursor: Any, tree: Any, context: Any) -> Any:
-        return run(_InTransaction(cursor) if _transaction_is_open(cursor) else cursor, tree, context)
+    def run(cursor: Any, tree: Any, context: Any) -> Any:
+        text, bound = translate(tree, context)
+        try:
+            actions = Counter(
+                action for (action,) in cursor.execute(f"{text} RETURNING merge_action", bound).fetchall()
+            )
+        except duckdb.InvalidInputException as error:
+            if "same target row more than once" not in str(error):
+                raise
+            raise BigQueryError(
+                "invalidQuery", "UPDATE/MERGE must match at most one source row for each target row"
+            ) from error
+        counts = {name: str(actions[action]) for action, name in counted.items()}
+        return JobStatistics2(numDmlAffectedRows=str(actions.total()), dmlStats=counts)
 
-    merge.run = joining
-
-
-def let_merges_set_null() -> None:
-    """Keep ``SET column = NULL`` of a MERGE what it is: by itself, the translator takes it for a comparison."""
-    from local_bigquery.jobs import merge
-    from sqlglot import exp
-
-    sql = merge._sql
-
-    def told(node: Any) -> str:
-        if isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update):
-            return f"{sql(node.this)} = {sql(node.expression)}"
-        return str(sql(node))
-
-    merge._sql = told
+    merge.run = run
 
 
 def refuse_what_bigquery_refuses() -> None:
@@ -252,7 +252,8 @@ def refuse_what_bigquery_refuses() -> None:
                 raise BigQueryError(
                     "invalid",
                     f'Invalid field name "{name}". Field names are not allowed to start with the (case-insensitive) '
-                    "prefixes _PARTITION, _TABLE_, _FILE_, _ROW_TIMESTAMP, __ROOT__ and _COLIDENTIFIER",
+                    "prefixes _PARTITION, _TABLE_, _FILE_, _ROW_TIMESTAMP, __ROOT__, _COLIDENTIFIER, _CHANGE_TYPE, "
+                    "_CHANGE_SEQUENCE_NUMBER and _CHANGE_TIMESTAMP",
                 )
 
     def check_labels(labels: Mapping[str, str] | None) -> None:
@@ -413,11 +414,11 @@ def list_tables_partitioned_by_number() -> None:
 
 PATCHES: Sequence[Callable[[], None]] = (
     keep_in_memory,
+    *catalogue.PATCHES,
     refuse_what_bigquery_refuses,
     give_each_job_id_once,
     change_tables_one_at_a_time,
-    merge_within_transactions,
-    let_merges_set_null,
+    merge_in_one_statement,
     count_rows_as_they_are,
     read_what_was_there_at_the_start,
     forget_old_results,

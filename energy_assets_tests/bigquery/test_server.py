@@ -186,6 +186,16 @@ def test_merges_are_part_of_the_transaction_around_them(stored: Dataset):
     assert stored.run("SELECT k, v, day FROM t ORDER BY k") == [(2, "new", None), (3, "newer", None)]
 
 
+def test_a_merge_of_two_rows_into_one_is_refused_and_changes_nothing(stored: Dataset):
+    before = stored.run("SELECT * FROM t ORDER BY k")
+    twice = MERGE.replace("SELECT * FROM staged", "SELECT * FROM staged UNION ALL SELECT k, 'other', day FROM staged")
+
+    with pytest.raises(api.BadRequest, match="at most one source row"):
+        stored.run(f"{STAGED}; {twice}")
+
+    assert stored.run("SELECT * FROM t ORDER BY k") == before
+
+
 def test_a_script_that_fails_leaves_nothing_of_its_transaction(stored: Dataset):
     before = stored.run("SELECT * FROM t ORDER BY k")
 
