@@ -9,6 +9,7 @@ import socket
 import ssl
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from azure.servicebus.exceptions import (
 )
 
 from energy_assets.sandbox.faults import SandboxError
+from energy_assets.sandbox.iris import faults
 from energy_assets.sandbox.iris.certificates import HOST
 from energy_assets.sandbox.iris.codec import Described, Ulong
 from energy_assets.sandbox.iris.frames import (
@@ -77,6 +79,14 @@ def _left_sockets() -> Iterator[None]:
 def iris() -> Iterator[Iris]:
     with running_iris() as running:
         yield running
+
+
+def together(check: Callable[..., None], *cases: tuple[Any, ...]) -> None:
+    """Check cases side by side: the library sleeps most of the time that it takes to open a link."""
+    with ThreadPoolExecutor(len(cases)) as pool:
+        checks = {repr(case): pool.submit(check, *case) for case in cases}
+    failed = {case: str(error) for case, checked in checks.items() if (error := checked.exception()) is not None}
+    assert failed == {}
 
 
 # Messages and their settlement.
@@ -273,16 +283,11 @@ def refused(iris: Iris, addresses: Addresses | None = None, **options: Any) -> E
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"client_secret": "wrong"}, "AADSTS7000215"),
-        # The library's own words: it keeps the answer, AADSTS90002, to itself.
-        ({"tenant_id": "00000000-0000-0000-0000-000000000001"}, "double check your tenant name"),
-    ],
-)
-def test_a_wrong_credential_is_refused_by_name(iris: Iris, change: dict[str, str], code: str) -> None:
-    assert code in str(refused(iris, replace(iris.addresses, **change)))
+def test_a_wrong_credential_is_refused_by_name(iris: Iris) -> None:
+    assert "AADSTS7000215" in str(refused(iris, replace(iris.addresses, client_secret="wrong")))
+    # The library's own words: it keeps the answer, AADSTS90002, to itself.
+    wrong = replace(iris.addresses, tenant_id="00000000-0000-0000-0000-000000000001")
+    assert "double check your tenant name" in str(refused(iris, wrong))
 
 
 def test_an_expired_secret_is_refused_by_name(iris: Iris) -> None:
@@ -365,19 +370,20 @@ def test_another_queue_is_not_there(iris: Iris) -> None:
     assert isinstance(refused(iris, queue="iris.other"), MessagingEntityNotFoundError)
 
 
-def test_a_consumer_is_refused_with_a_condition(iris: Iris) -> None:
-    errors: dict[str, type[Exception]] = {
-        "not-found": MessagingEntityNotFoundError,
-        "unauthorized": ServiceBusAuthorizationError,
-        "resource-limit": ServiceBusQuotaExceededError,
-        "server-busy": ServiceBusServerBusyError,
-        "entity-disabled": MessagingEntityDisabledError,
-    }
-    for condition, error in errors.items():
-        iris.fault("refuse_attach", condition=condition, count=1)
-        assert isinstance(refused(iris), error)
-    with receiver(iris.addresses):
-        assert iris.state().connections == 1
+def test_a_consumer_is_refused_with_a_condition() -> None:
+    def check(condition: str, error: type[Exception]) -> None:
+        with running_iris() as iris:
+            iris.fault("refuse_attach", condition=condition, count=1)
+            assert isinstance(refused(iris), error)
+
+    together(
+        check,
+        ("not-found", MessagingEntityNotFoundError),
+        ("unauthorized", ServiceBusAuthorizationError),
+        ("resource-limit", ServiceBusQuotaExceededError),
+        ("server-busy", ServiceBusServerBusyError),
+        ("entity-disabled", MessagingEntityDisabledError),
+    )
 
 
 def test_consumers_share_a_queue(iris: Iris) -> None:
@@ -422,28 +428,26 @@ def consume_until(iris: Iris, reached: Callable[[Counts], bool]) -> None:
     pytest.fail(f"it was not reached: {iris.state()}")
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "reset", "skip": 7, "count": 1},
-        {"kind": "reset", "on": "settlement", "skip": 7, "count": 1},
-        {"kind": "close", "skip": 7, "count": 1},
-        {"kind": "detach", "skip": 7, "count": 1},
-        {"kind": "detach", "skip": 7, "count": 1, "condition": "server-busy"},
-        {"kind": "garbage", "skip": 7, "count": 1},
-        {"kind": "slow", "seconds": 0.001},
-    ],
-    ids=str,
-)
-def test_a_fault_loses_nothing(fault: dict[str, Any]) -> None:
-    with running_iris(Options(rules=Rules(SHORT, most_deliveries=1000))) as iris:
-        iris.put(numbered(40))
-        iris.fault(**fault)
-        consume_until(iris, lambda counts: counts.completed == 40)
-        assert sorted(number for number, _ in iris.completed()) == list(range(1, 41))
-        assert iris.faults()[0]["hit"] >= 1
-        iris.clear()
-        assert iris.faults() == []
+def test_a_fault_loses_nothing() -> None:
+    def check(kind: faults.Kind, options: dict[str, Any]) -> None:
+        with running_iris(Options(rules=Rules(SHORT, most_deliveries=1000))) as iris:
+            iris.put(numbered(40))
+            iris.fault(kind, **options)
+            consume_until(iris, lambda counts: counts.completed == 40)
+            assert sorted(number for number, _ in iris.completed()) == list(range(1, 41))
+            assert iris.faults()[0]["hit"] >= 1
+
+    once = {"skip": 7, "count": 1}
+    together(
+        check,
+        ("reset", once),
+        ("reset", once | {"on": "settlement"}),
+        ("close", once),
+        ("detach", once),
+        ("detach", once | {"condition": "server-busy"}),
+        ("garbage", once),
+        ("slow", {"seconds": 0.001}),
+    )
 
 
 def test_a_duplicate_has_the_same_id_and_another_number(iris: Iris) -> None:
