@@ -205,13 +205,13 @@ class World:
         found: Counter[str] = Counter()
         for day in days:
             for branch in entry.branch_choices():
-                found.update(_text({**row, **dict(branch)}, entry) for row in self.source.rows(entry, day, branch))
+                found.update(row_text({**row, **dict(branch)}, entry) for row in self.source.rows(entry, day, branch))
         return found
 
     def stored_rows(self, code: str) -> Counter[str]:
         """What the table holds, in the provider's columns, each row as sorted JSON."""
         entry = dataset(code)
-        return Counter(_text(row, entry) for row in self.dicts(f"SELECT * FROM {entry.table.name}"))
+        return Counter(row_text(row, entry) for row in self.dicts(f"SELECT * FROM {entry.table.name}"))
 
     def stored(self, code: str) -> Counter[str]:
         """What the table holds, nothing where there is none yet."""
@@ -235,7 +235,7 @@ class World:
         return [dict(request.params) for request in self.app.requests.of(code)]
 
 
-def _text(row: Row, entry: Dataset) -> str:
+def row_text(row: Row, entry: Dataset) -> str:
     """A row in the provider's columns, written in one way for rows sent and rows stored."""
     values = {f.name: _plain(row.get(f.name), f.type) for f in entry.fields}
     return json.dumps({name: value for name, value in values.items() if value is not None}, sort_keys=True)
