@@ -83,6 +83,7 @@ class Victim:
         said: File with what it printed, in all its lives.
         ends_by_signal: Whether SIGTERM ends it; otherwise the end of its input does.
         lives: How often it was started.
+        told_to_end: Whether it was.
     """
 
     command: Sequence[str]
@@ -90,6 +91,7 @@ class Victim:
     said: Path
     ends_by_signal: bool
     lives: int = 0
+    told_to_end: bool = False
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self) -> None:
@@ -114,6 +116,7 @@ class Victim:
 
     def end(self) -> None:
         """Let it end as it should: the listener by the signal, the daemon by the end of its input."""
+        self.told_to_end = True
         assert self.process.stdin is not None
         self.process.stdin.close()
         if self.ends_by_signal:
@@ -143,8 +146,10 @@ class Soak:
         while not reached():
             assert time.monotonic() < self.until, f"{what} did not happen: {self.iris.state()}"
             for victim in (self.listener, self.daemon):
+                # One that has just been killed is about to be started anew.
                 code = victim.process.poll()
-                assert code in (None, -signal.SIGKILL), f"{victim.command[-1]} ended with {code}: {victim.tail()}"
+                fine = code in (None, -signal.SIGKILL) or victim.told_to_end
+                assert fine, f"{victim.command[-1]} ended with {code}: {victim.tail()}"
             time.sleep(LOOKS_EVERY)
 
     def wait_for(self, completed: int) -> None:
