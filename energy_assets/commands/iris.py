@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -58,6 +56,8 @@ def listen(
     Ctrl-C or SIGTERM finish the batch in hand. Exit codes: 3, a setting or credential must be changed; 4, the queue
     could not be reached for long; 5, another listener runs.
     """
+    import asyncio
+
     options = ctx.find_object(console.Options) or console.Options()
     settings = console.prepare(ctx)
     live = console.stderr().is_terminal
@@ -202,6 +202,9 @@ def _streams(text: str) -> tuple[Dataset, ...]:
 
 
 async def _listen(settings: Settings, drain: bool, show: Callable[[Tally], None]) -> Tally:
+    import asyncio
+    import signal
+
     from energy_assets.sources.iris.connection import connection_of
     from energy_assets.sources.iris.dropfolder import GIGABYTE, DropFolder
     from energy_assets.sources.iris.listener import Limits, listen

@@ -47,7 +47,8 @@ from energy_assets_tests.iris.listening import (
 # The SDK drops a connection that does not answer without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:(unclosed|loop is closed):ResourceWarning")
 
-QUICK_LOCK = timedelta(seconds=1)
+quick = pytest.mark.parametrize("lock", [timedelta(seconds=1)], ids=["quick"])
+"""Locks end within the test, so that what was left open comes again."""
 
 
 @pytest.fixture(autouse=True)
@@ -58,8 +59,13 @@ def dropped_connections() -> Iterator[None]:
 
 
 @pytest.fixture
-def iris() -> Iterator[Iris]:
-    with running_iris(lock=QUICK_LOCK) as running:
+def lock() -> timedelta:
+    return timedelta(seconds=60)
+
+
+@pytest.fixture
+def iris(lock: timedelta) -> Iterator[Iris]:
+    with running_iris(lock=lock) as running:
         yield running
 
 
@@ -77,38 +83,31 @@ def events(home: Path) -> list[str]:
     return [beat.event for beat in beats if beat.event != "alive"]
 
 
-def test_every_message_is_durable_and_then_completed(iris: Iris, tmp_path: Path):
-    iris.put(messages(450))
-    tally = drained(iris, tmp_path)
-    assert (tally.received, tally.durable, tally.completed, tally.unconfirmed) == (450, 450, 450, 0)
-    assert Counter(stored_ids(tmp_path)) == Counter(ids(450))
-    assert iris.state().messages.completed == 450
+def test_every_message_is_durable_and_then_completed(iris: Iris, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    before = datetime.now(UTC)
+    iris.put([*messages(1200), Message("real.json", "REMIT", b"{}")])
+    with caplog.at_level(logging.INFO, "energy_assets"):
+        tally = drained(iris, tmp_path)
+    assert (tally.received, tally.durable, tally.completed, tally.unconfirmed) == (1201, 1201, 1201, 0)
+    assert Counter(stored_ids(tmp_path)) == Counter(ids(1200) | {"real.json"})
+    assert iris.state().messages.completed == 1201
     assert not tally.rebuilt
     assert files_outside(tmp_path) == []
     assert events(tmp_path) == ["started", "restored", "stopped"]
-
-
-def test_an_envelope_says_what_the_queue_said(iris: Iris, tmp_path: Path):
-    iris.put([*messages(1), Message("real.json", "REMIT", b"{}")])
-    before = datetime.now(UTC)
-    drained(iris, tmp_path)
-    made, real = stored(tmp_path)
+    # What the queue said is in the envelope.
+    envelopes = stored(tmp_path)
+    made, real = envelopes[0], envelopes[-1]
     assert (made.source, real.source) == ("SANDBOX", "IRIS")
     assert (made.stream, made.subject, made.message_id) == ("FUELINST", "FUELINST", "m0.json")
-    assert (made.sequence_number, real.sequence_number, made.delivery_count) == (1, 2, 0)
+    assert (made.sequence_number, real.sequence_number, made.delivery_count) == (1, 1201, 0)
     assert made.origin == iris.addresses.queue
     assert raw_body(made) == b'{"n": 0}'
     assert abs(made.enqueued_utc - before) < timedelta(minutes=1)
-    assert made.enqueued_utc - timedelta(seconds=1) <= made.received_utc <= datetime.now(UTC)
-
-
-def test_the_first_message_is_described_once(iris: Iris, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    iris.put(messages(300))
-    with caplog.at_level(logging.INFO, "energy_assets"):
-        drained(iris, tmp_path)
+    assert before <= made.received_utc <= datetime.now(UTC)
+    # The first message is described, once.
     (line,) = [r.getMessage() for r in caplog.records if "first message" in r.getMessage()]
     assert "body data of 8 bytes beginning b'{\"n\": 0}'" in line
-    assert "locked for 1 s, delivery count 0" in line
+    assert "delivery count 0" in line
 
 
 HOSTILE_SUBJECTS = ["../escape", "/etc/passwd", "a\0b", "..", "", None, "Ünïcode/☃", "A" * 5000, "C:\\x", "FUELINST\n"]
@@ -188,21 +187,15 @@ def test_a_large_message_comes_through_among_small_ones(iris: Iris, tmp_path: Pa
     assert [raw_body(e) for e in stored(tmp_path) if e.message_id == "large"] == [large]
 
 
-def test_segments_are_bounded_by_bytes(iris: Iris, tmp_path: Path):
-    iris.put([Message(f"m{n}.json", "FUELINST", b"x" * 400) for n in range(20)])
-    tally = drained(iris, tmp_path, limit=limits(batch_bytes=1000))
-    assert (tally.completed, tally.bytes) == (20, 8000)
+def test_segments_are_bounded_by_bytes_and_what_is_too_large_goes_to_the_dead_letters(iris: Iris, tmp_path: Path):
+    small = [Message(f"m{n}.json", "FUELINST", b"x" * 400) for n in range(20)]
+    iris.put([*small[:10], Message("huge", "BOD", b"x" * 2000), *small[10:]])
+    tally = drained(iris, tmp_path, limit=limits(batch_bytes=1000, message_bytes=1500))
+    assert (tally.received, tally.completed, tally.dead_lettered, tally.bytes) == (21, 20, 1, 8000)
     assert all(len(path.read_bytes().splitlines()) <= 2 for path in segments(tmp_path))
     assert set(stored_ids(tmp_path)) == ids(20)
-
-
-def test_what_is_too_large_to_keep_goes_to_the_dead_letters(iris: Iris, tmp_path: Path):
-    iris.put([*messages(2), Message("huge", "BOD", b"x" * 2000), *messages(2, start=2)])
-    tally = drained(iris, tmp_path, limit=limits(message_bytes=1000))
-    assert (tally.received, tally.completed, tally.dead_lettered) == (5, 4, 1)
     (buried,) = iris.dead_letters()
-    assert (buried.message_id, buried.reason, buried.description) == ("huge", "TooLarge", "2000 bytes, 1000 at most")
-    assert set(stored_ids(tmp_path)) == ids(4)
+    assert (buried.message_id, buried.reason, buried.description) == ("huge", "TooLarge", "2000 bytes, 1500 at most")
 
 
 FAULTS: dict[str, list[dict[str, Any]]] = {
@@ -219,6 +212,7 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+@quick
 @pytest.mark.parametrize("kind", FAULTS)
 def test_nothing_is_lost_when_the_link_breaks(iris: Iris, impatient: None, tmp_path: Path, kind: Any):
     iris.put(messages(400))
@@ -233,6 +227,7 @@ def test_nothing_is_lost_when_the_link_breaks(iris: Iris, impatient: None, tmp_p
     assert files_outside(tmp_path) == []
 
 
+@quick
 def test_a_link_that_died_in_silence_is_made_anew(iris: Iris, impatient: None, tmp_path: Path):
     iris.put(messages(50))
 
@@ -257,11 +252,12 @@ def test_a_link_that_died_in_silence_is_made_anew(iris: Iris, impatient: None, t
 
 
 def test_a_quiet_queue_is_asked_anew_and_is_no_outage(iris: Iris, tmp_path: Path):
-    tally = listened_until(iris, tmp_path, lambda t: t.rebuilt["silence"] >= 2, limit=limits(silence_seconds=0.4))
+    tally = listened_until(iris, tmp_path, lambda t: t.rebuilt["silence"] >= 1, limit=limits(silence_seconds=0.4))
     assert set(tally.rebuilt) == {"silence"}
     assert "lost" not in events(tmp_path)
 
 
+@quick
 def test_a_broker_that_goes_and_comes_back_is_an_outage_in_the_heartbeat(iris: Iris, impatient: None, tmp_path: Path):
     iris.put(messages(50))
 
@@ -284,17 +280,19 @@ def test_a_broker_that_goes_and_comes_back_is_an_outage_in_the_heartbeat(iris: I
     assert sum(tally.rebuilt.values()) >= 1
 
 
+@quick
 def test_a_lost_lock_is_unconfirmed_and_the_link_stays(iris: Iris, tmp_path: Path):
     iris.put(messages(30))
     iris.fault("lock_lost", count=5)
     tally = drained(iris, tmp_path)
-    assert (tally.unconfirmed, tally.completed) == (5, 30)
+    assert tally.unconfirmed >= 5
     assert not tally.rebuilt
-    assert Counter(Counter(stored_ids(tmp_path)).values()) == {1: 25, 2: 5}
-    assert tally.redelivered == 5
-    assert last_beat(tmp_path).unconfirmed == 5
+    assert set(stored_ids(tmp_path)) == ids(30)
+    assert len(stored_ids(tmp_path)) == tally.durable == 30 + tally.redelivered
+    assert last_beat(tmp_path).unconfirmed == tally.unconfirmed
 
 
+@quick
 def test_messages_whose_locks_end_while_the_disk_is_slow_come_again(
     iris: Iris, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -315,6 +313,7 @@ def test_messages_whose_locks_end_while_the_disk_is_slow_come_again(
     assert iris.state().messages.completed == 20
 
 
+@quick
 def test_a_token_that_ends_is_renewed(iris: Iris, tmp_path: Path):
     iris.configure(token_seconds=2)
     number = iter(range(100_000))
@@ -358,6 +357,7 @@ def test_a_full_disk_cannot_be_drained_into(iris: Iris, tmp_path: Path):
     assert iris.state().messages.ready == 3
 
 
+@quick
 def test_a_segment_that_cannot_be_written_is_not_completed(iris: Iris, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     iris.put(messages(10))
     write, failed = dropfolder.write_durably, []
@@ -452,6 +452,7 @@ def test_a_certificate_that_is_not_trusted_is_one_sentence(iris: Iris, tmp_path:
     assert "is not trusted: set ENERGY_ASSETS_IRIS_CA" in refused(iris, tmp_path, iris_ca=None)
 
 
+@quick
 def test_a_refusal_in_the_middle_of_work_is_not_believed_at_once(iris: Iris, tmp_path: Path):
     iris.put(messages(20))
     iris.fault("reset", on="settlement", skip=5, count=1)
@@ -572,6 +573,7 @@ main()
 """
 
 
+@quick
 def test_a_kill_between_durable_and_completed_costs_repetition_only(iris: Iris, tmp_path: Path):
     iris.put(messages(1200))
     program = [sys.executable, "-c", KILLED, "iris", "listen"]

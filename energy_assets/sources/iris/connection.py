@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 SERVICE_BUS_DOMAIN = "servicebus.windows.net"
 
 PREFETCH = 500
-"""Messages that the service sends ahead: a batch. At 20 ms round trip 200 give 1,800 a second, 500 give 3,000, and 1,000
-no more; whatever is not taken in time loses its lock and comes again."""
+"""Messages that the service sends ahead: a batch. At 20 ms round trip 200 give 1,800 a second, 500 give 3,000, and
+1,000 no more; whatever is not taken in time loses its lock and comes again."""
 
 SOCKET_SECONDS = 0.05
 """Longest wait of one socket read. The SDK's own 0.2 s is paid once per batch when the last outcome has come, and costs
