@@ -264,7 +264,7 @@ def test_permanent_tables_are_not_made_or_changed_inside_a_transaction(stored: D
 RESERVED = ["_partition_day", "_PARTITIONTIME", "_table_suffix", "_File_name", "_row_timestamp_x", "__root__a"]
 
 
-@pytest.mark.parametrize("name", [*RESERVED, "_colidentifier"])
+@pytest.mark.parametrize("name", [*RESERVED, "_colidentifier", "_CHANGE_TYPE"])
 def test_reserved_column_names_are_refused(dataset: Dataset, name: str):
     refused = pytest.raises(api.BadRequest, match="Invalid field name")
     with refused:

@@ -103,8 +103,20 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "LONGEST_WAIT", 0.001)
 
 
-def turn(google: Google, patience: float) -> Fence:
-    return Fence(Jobs(google.connection(), patience=patience), "bmrs_mid", "0a", "Writing to bmrs_mid", "commit")
+class Turn:
+    """A writer's turns at the commits of one table."""
+
+    def __init__(self, google: Google, patience: float) -> None:
+        self._jobs = Jobs(google.connection(), patience=patience)
+        self._fence = Fence(self._jobs, "bmrs_mid", "0a", "Writing to bmrs_mid")
+
+    def at(self, generation: int) -> bool:
+        """Try to commit after a generation."""
+
+        def send(job_id: str) -> None:
+            self._jobs.once("SELECT 1", what="Writing", job_id=job_id, table="bmrs_mid", purpose="commit")
+
+        return self._fence.run(generation, send)
 
 
 def ending(google: Google, *ends: str) -> list[str]:
@@ -131,7 +143,7 @@ def ending(google: Google, *ends: str) -> list[str]:
 @pytest.mark.usefixtures("hasty")
 def test_a_transaction_that_fails_for_now_is_sent_again_with_another_id(google: Google) -> None:
     begun = ending(google, "backendError", "rateLimitExceeded", "")
-    assert turn(google, 60.0).run(6, lambda: "SELECT 1")
+    assert Turn(google, 60.0).at(6)
     assert begun == [f"energy_assets-commit-energy-bmrs_mid-0a-7-{n}" for n in range(3)]
 
 
@@ -139,16 +151,16 @@ def test_a_transaction_that_fails_for_now_is_sent_again_with_another_id(google: 
 def test_failing_again_and_again_is_not_taken_for_being_outrun(google: Google) -> None:
     ending(google, "backendError:The backend is tired")
     with pytest.raises(JobFailedError, match=r"failed 1 times, and no other writer was faster; the last time: .*tired"):
-        turn(google, 0.0).run(6, lambda: "SELECT 1")
+        Turn(google, 0.0).at(6)
 
 
 def test_a_state_that_has_moved_is_compared_again_and_a_fault_of_ours_is_told(google: Google) -> None:
     begun = ending(google, f"invalidQuery:{MOVED}", "", "invalidQuery:No such column")
-    own = turn(google, 60.0)
-    assert not own.run(6, lambda: "SELECT 1")
-    assert own.run(6, lambda: "SELECT 1")
+    own = Turn(google, 60.0)
+    assert not own.at(6)
+    assert own.at(6)
     with pytest.raises(JobFailedError, match="No such column"):
-        own.run(7, lambda: "SELECT 1")
+        own.at(7)
     assert [name.split("-")[-2:] for name in begun] == [["7", "0"], ["7", "1"], ["8", "0"]]
 
 
@@ -156,12 +168,12 @@ def test_a_state_that_has_moved_is_compared_again_and_a_fault_of_ours_is_told(go
 def test_a_job_of_another_account_is_waited_for_unseen(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
     google.rules["POST jobs"] = refusal(409, "duplicate", "Already Exists: Job")
     google.rules["GET jobs/.*"] = refusal(403, "accessDenied", "Access Denied: bigquery.jobs.get")
-    own = turn(google, 60.0)
-    assert not own.run(6, lambda: "SELECT 1")
-    assert not own.run(6, lambda: "SELECT 1")
+    own = Turn(google, 60.0)
+    assert not own.at(6)
+    assert not own.at(6)
     monkeypatch.setattr(fence, "JOB_SECONDS", -1.0)
     with pytest.raises(WarehouseBusyError, match=r"bmrs_mid-0a-7-0 of another account.*bigquery\.jobs\.get"):
-        own.run(6, lambda: "SELECT 1")
+        own.at(6)
 
 
 def test_a_job_that_does_not_end_is_named(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:

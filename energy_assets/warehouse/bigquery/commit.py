@@ -96,13 +96,6 @@ class Comparison:
         return self.tallies.setdefault(receipt, Tally())
 
 
-@dataclass
-class _Sent:
-    """The receipts of the newest attempt."""
-
-    receipts: tuple[Receipt, ...] = ()
-
-
 class Commit:
     """Makes one batch true.
 
@@ -166,16 +159,16 @@ class Commit:
         return staged
 
     def _take_turns(self, rows: StagedRows, quarantine: StagedRows | None) -> WriteResult:
-        fence = Fence(self._jobs, self._table.name, self._prepared.table_id, self._what, "commit")
+        fence = Fence(self._jobs, self._table.name, self._prepared.table_id, self._what)
         generations = set()
         for _ in range(TURNS_MOST):
             found = self._compare(rows)
             generations.add(found.generation)
             if not self._changes(found, quarantine):
                 return self._finished(found, self._record(found))
-            sent = _Sent()
-            if fence.run(found.generation, partial(self._attempt, rows, quarantine, found, sent)):
-                return self._finished(found, sent.receipts)
+            sent: list[tuple[Receipt, ...]] = []
+            if fence.run(found.generation, partial(self._send, rows, quarantine, found, sent)):
+                return self._finished(found, sent[-1])
         if len(generations) > 1:
             raise WarehouseBusyError(
                 f"{self._what} failed: other writers of the table were faster {TURNS_MOST} times; refresh again when "
@@ -186,11 +179,25 @@ class Commit:
             "writer of ours was there; see who else changes the table, then refresh."
         )
 
-    def _attempt(self, rows: StagedRows, quarantine: StagedRows | None, found: Comparison, sent: _Sent) -> str:
-        """The transaction's text, with the moment at which it is sent."""
+    def _send(
+        self,
+        rows: StagedRows,
+        quarantine: StagedRows | None,
+        found: Comparison,
+        sent: list[tuple[Receipt, ...]],
+        job_id: str,
+    ) -> None:
+        """Run the transaction with the moment at which it is sent, and keep the receipts that it records."""
         now = self._clock()
-        sent.receipts = complete(self._batch.receipts, self._staged, found.tallies, now)
-        return self._transaction(rows, quarantine, found, sent.receipts, now)
+        receipts = complete(self._batch.receipts, self._staged, found.tallies, now)
+        sent.append(receipts)
+        self._jobs.once(
+            self._transaction(rows, quarantine, found, receipts, now),
+            what=self._what,
+            job_id=job_id,
+            table=self._table.name,
+            purpose="commit",
+        )
 
     def _changes(self, found: Comparison, quarantine: StagedRows | None) -> bool:
         """Whether anything but receipts is to be written."""

@@ -34,6 +34,15 @@ BIGQUERY = Dialect(
     # A join needs an equality that can be hashed; this one holds for nulls too.
     same="TO_JSON_STRING({a}) = TO_JSON_STRING({b})",
     member="{item} IN UNNEST({array})",
+    london_day="DATE({instant}, 'Europe/London')",
+    elements="UNNEST(JSON_QUERY_ARRAY({array})) AS {alias}",
+    element="JSON_VALUE({alias}, '$.{name}')",
+    parsed={
+        "text": "{text}",
+        "integer": "SAFE_CAST({text} AS INT64)",
+        "number": "SAFE_CAST({text} AS FLOAT64)",
+        "instant": "SAFE_CAST({text} AS TIMESTAMP)",
+    },
     function="CREATE OR REPLACE TABLE FUNCTION {name}({parameter} TIMESTAMP) AS {body}",
     renamed={"_partition_day": DAY},
     service_options={

@@ -56,15 +56,13 @@ class Fence:
         table: The table's name.
         table_id: Its identity, or that of whatever is counted in ``_commits``.
         what: What is to be done, for messages.
-        purpose: One word, for labels.
     """
 
-    def __init__(self, jobs: Jobs, table: str, table_id: str, what: str, purpose: str) -> None:
+    def __init__(self, jobs: Jobs, table: str, table_id: str, what: str) -> None:
         self._jobs = jobs
         self._table = table
         self._table_id = table_id
         self._what = what
-        self._purpose = purpose
         self._generation = -1
         self._begin()
 
@@ -75,12 +73,12 @@ class Fence:
         self._hidden_since: float | None = None
         self._pause = FIRST_WAIT
 
-    def run(self, generation: int, make: Callable[[], str]) -> bool:
+    def run(self, generation: int, send: Callable[[str], None]) -> bool:
         """Run the transaction that follows a generation; ``False`` where the state has to be looked at again.
 
         Args:
             generation: Number of the table's newest commit, as just read.
-            make: Makes the transaction's text, anew for each attempt.
+            send: Runs the transaction under a job id, as ``Jobs.once`` does.
 
         Raises:
             JobFailedError: It failed for good, or again and again.
@@ -92,9 +90,7 @@ class Fence:
             self._begin()
         while self._attempt < STEPS_MOST:
             try:
-                self._jobs.once(
-                    make(), what=self._what, job_id=self._job_id(), table=self._table, purpose=self._purpose
-                )
+                send(self._job_id())
                 return True
             except OutrunError as other:
                 if other.hidden:

@@ -282,6 +282,28 @@ class Jobs:
         """
         self._finish(self._begin(text, job_id, what, table, purpose), what, table, _nothing)
 
+    def copy_once(self, source: str, target: str, *, what: str, job_id: str, table: str, purpose: str) -> None:
+        """Put a table's rows, columns and partitions in the place of another's, by a job as ``once`` runs one."""
+        token = uuid.uuid4().hex
+        place = bigquery.DatasetReference(self._connection.project, self._connection.dataset)
+        config = bigquery.CopyJobConfig(
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            labels={**labels(table, purpose, self._connection.dataset), "token": token},
+        )
+
+        def start(client: bigquery.Client) -> Any:  # noqa: ANN401 - any kind of job
+            return client.copy_table(
+                place.table(source),
+                place.table(target),
+                job_id=job_id,
+                location=self._connection.location,
+                job_config=config,
+                retry=NO_RETRY,
+                timeout=CALL_SECONDS,
+            )
+
+        self._finish(self._own(token, job_id, what, start), what, table, _nothing)
+
     def wait(self, job_id: str) -> str | None:
         """Wait for another writer's job; gives its error, ``None`` when it succeeded."""
         until = time.monotonic() + JOB_SECONDS
@@ -369,8 +391,16 @@ class Jobs:
                 timeout=CALL_SECONDS,
             )
 
+        return self._own(token, job_id, what, start)
+
+    def _own(self, token: str, job_id: str, what: str, start: Callable[[bigquery.Client], T]) -> T | Any:  # noqa: ANN401
+        """A job that bears our token.
+
+        Raises:
+            OutrunError: Another writer's job has the id.
+        """
         try:
-            job = self._existing_or(job_id, what, start)
+            job: Any = self._existing_or(job_id, what, start)
         except WarehouseError as error:
             if isinstance(error, JobFailedError) or isinstance(error.__cause__, api.ClientError):
                 raise

@@ -35,9 +35,9 @@ from energy_assets.warehouse.bigquery.dialect import (
     schema_field,
     table_schema,
 )
-from energy_assets.warehouse.bigquery.fence import Fence, expect, newest_generation
+from energy_assets.warehouse.bigquery.fence import Fence, newest_generation
 from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, OWNER, Jobs
-from energy_assets.warehouse.sql import TableSql, history_name, latest_name
+from energy_assets.warehouse.sql import TableSql, history_name
 from energy_assets.warehouse.staging import extra_names, key_text
 
 log = logging.getLogger(__name__)
@@ -184,12 +184,32 @@ class Layouts:
         missing = self._missing(table, stored, wanted)
         stored |= missing
         sql = TableSql(BIGQUERY, self._schema, table, tuple(stored))
-        bodies = _bodies(sql)
-        meanings = [described(f) for f in table.fields]
-        digest = _digest(list(stored.items()), bodies, table.description, meanings, self._filter)
+        made = _made_over(sql, united=True)
+        lacking = None
+        if missing or held.labels.get(LAYOUT) != self._layout_of(table, stored, made):
+            lacking = self._unite(table)
+            made = _made_over(sql, united=lacking is None)
+        digest = self._layout_of(table, stored, made)
         if missing or held.labels.get(LAYOUT) != digest:
-            held = self._follow(table, held, missing, bodies, digest)
+            if lacking is not None:
+                log.warning("%s: the view of all rows is not made: %s", table.name, lacking)
+            held = self._follow(table, held, missing, made, digest)
         return Prepared(held.labels[ID], stored, names)
+
+    def _layout_of(self, table: Table, stored: Mapping[str, FieldType], made: Sequence[str]) -> str:
+        """Digest of all that is made for a table."""
+        meanings = [described(f) for f in table.fields]
+        return _digest(list(stored.items()), made, table.description, meanings, self._filter)
+
+    def _unite(self, table: Table) -> str | None:
+        """Make or widen the tables that the views need besides this one; gives why one of them cannot be had."""
+        for other in table.unites.tables if table.unites is not None else ():
+            try:
+                self.prepare(other, ())
+            except WarehouseError as error:
+                # Somebody else's table has the name; that must not keep this one's rows out.
+                return str(error)
+        return None
 
     def _reference(self, name: str) -> bigquery.TableReference:
         return bigquery.DatasetReference(self._jobs.connection.project, self._schema).table(name)
@@ -231,7 +251,7 @@ class Layouts:
         table: Table,
         held: bigquery.Table,
         missing: Mapping[str, FieldType],
-        bodies: Mapping[str, str],
+        made: Sequence[str],
         digest: str,
     ) -> bigquery.Table:
         """Bring columns, history, views and functions to what is wanted; the label that says so is set last."""
@@ -248,7 +268,7 @@ class Layouts:
         if _described(held) != before:
             held = self.update(held, ["schema", "description", "labels", "require_partition_filter"])
         self._keep_history(table, held)
-        self._define(table, held, bodies, digest)
+        self._define(table, held, made, digest)
         for name in missing:
             log.info("%s: added column %s.", table.name, name)
         held.labels = {**held.labels, LAYOUT: digest, KEY: key}
@@ -272,13 +292,8 @@ class Layouts:
             found.require_partition_filter = self._filter
             self.update(found, ["schema", "require_partition_filter"])
 
-    def _define(self, table: Table, held: bigquery.Table, bodies: Mapping[str, str], digest: str) -> None:
-        rest = dict(bodies)
-        latest = BIGQUERY.qualified(self._schema, latest_name(table.name))
-        statements = [f"CREATE OR REPLACE VIEW {latest} AS {rest.pop('latest')}"]
-        for reading, body in rest.items():
-            function = BIGQUERY.qualified(self._schema, f"{table.name}_{reading}")
-            statements.append(BIGQUERY.function.format(name=function, parameter="moment", body=body))
+    def _define(self, table: Table, held: bigquery.Table, made: Sequence[str], digest: str) -> None:
+        statements = list(made)
         columns = BIGQUERY.identifiers([name for name, _ in service.TABLES_COLUMNS])
         values = [table.name, held.labels[ID], table.dataset, key_text(table), digest]
         literals = ", ".join(map(BIGQUERY.text, values))
@@ -420,22 +435,27 @@ class Layouts:
         return [*spans, f"{_DAY} IS NULL"]
 
     def _rewrite_apart(self, table: Table, held: bigquery.Table, found: bigquery.Table, pieces: Sequence[str]) -> None:
-        """Fill a table beside it piece by piece, and put that in its place unless a commit has come between."""
-        name = BIGQUERY.qualified(self._schema, found.table_id)
-        beside = BIGQUERY.qualified(self._schema, f"{found.table_id}{BESIDE}")
-        newest = newest_generation(self._schema, held.labels[ID])
+        """Fill a table beside it piece by piece, and copy that over it unless a commit has come between."""
+        beside = f"{found.table_id}{BESIDE}"
+        target = BIGQUERY.qualified(self._schema, beside)
         what = f"Changing types in {self._named(table)}"
-        ((generation,),) = self._migrate(table, newest)
-        self._migrate(table, f"CREATE OR REPLACE TABLE {beside} {_shape(found)} AS {pieces[0]}")
+        ((generation,),) = self._migrate(table, newest_generation(self._schema, held.labels[ID]))
+        self._migrate(table, f"CREATE OR REPLACE TABLE {target} {_shape(found)} AS {pieces[0]}")
+
+        def send(job_id: str) -> None:
+            self._jobs.copy_once(beside, found.table_id, what=what, job_id=job_id, table=table.name, purpose="migrate")
+
         try:
             for piece in pieces[1:]:
-                self._migrate(table, f"INSERT INTO {beside} {piece}")
-            script = f"{expect(f'({newest}) = {generation}')};\nCREATE OR REPLACE TABLE {name} COPY {beside};"
-            fence = Fence(self._jobs, table.name, held.labels[ID], what, "migrate")
-            if not fence.run(generation, lambda: script):
+                self._migrate(table, f"INSERT INTO {target} {piece}")
+            if not Fence(self._jobs, table.name, held.labels[ID], what).run(generation, send):
                 raise WarehouseBusyError(f"{what} failed: it was written to meanwhile; refresh again in a minute.")
         finally:
-            self._migrate(table, f"DROP TABLE IF EXISTS {beside}")
+            self._migrate(table, f"DROP TABLE IF EXISTS {target}")
+        copied = self.find(found.table_id)
+        if copied is not None and ID not in copied.labels:
+            copied.labels = {name: value for name, value in found.labels.items() if name != LAYOUT}
+            self.update(copied, ["labels"])
 
     def _missing(
         self, table: Table, stored: Mapping[str, FieldType], wanted: Sequence[tuple[str, FieldType]]
@@ -509,11 +529,14 @@ def _redescribed(
     return [*kept, *(wanted.get(physical(name)) or schema_field(name, kind) for name, kind in missing.items())]
 
 
-def _bodies(sql: TableSql) -> dict[str, str]:
-    bodies = {"latest": sql.latest_body(), "ingested_as_of": sql.ingested_as_of_body("moment")}
-    if sql.table.publish_column:
-        bodies["published_as_of"] = sql.published_as_of_body("moment")
-    return bodies
+def _made_over(sql: TableSql, *, united: bool) -> list[str]:
+    """Statements that make a table's views, those over several tables where wanted, and its functions."""
+    views, functions = sql.views(united=united, always=ALWAYS), sql.functions("moment")
+    names = {name: BIGQUERY.qualified(sql.schema, name) for name in (*views, *functions)}
+    return [
+        *(f"CREATE OR REPLACE VIEW {names[view]} AS {body}" for view, body in views.items()),
+        *(BIGQUERY.function.format(name=names[n], parameter="moment", body=body) for n, body in functions.items()),
+    ]
 
 
 def _digest(*parts: object) -> str:

@@ -173,14 +173,18 @@ class BigQueryParts:
             raise WarehouseError(f"Copying {part} failed: the table is gone; copy again.")
         identity, fenced = _identity(sql), part.relation in FENCED
         number = generation if fenced else self._newest(identity, part.table)
-        fence = Fence(self._jobs, part.table.name, identity, f"Copying {part}", RUN)
+        fence = Fence(self._jobs, part.table.name, identity, f"Copying {part}")
         staged: list[StagedRows] = []
         with released(staged):
             for batch in batches:
                 kinds = {name: travelling_kind(sql.kinds[name]) for name in batch.column_names}
                 staged.append(self._stager.stage(Rows(sql.name, batch, kinds, RUN)))
             script = ";\n".join(self._transaction(sql, staged, before, number)) + ";"
-            if not fence.run(number, lambda: script):
+
+            def send(job_id: str) -> None:
+                self._jobs.once(script, what=f"Copying {part}", job_id=job_id, table=part.table.name, purpose=RUN)
+
+            if not fence.run(number, send):
                 raise MovedError(f"{self.place}: {part} was changed by another process while it was copied into.")
         return generation + fenced
 
