@@ -198,10 +198,6 @@ class ConsumerLink(SendingLink):
         self._slowed = False
         self.pump()
 
-    def owns(self, number: int) -> bool:
-        """Whether a delivery of this number waits to be settled."""
-        return number in self._unsettled
-
     def unsettled(self, first: int, last: int) -> list[int]:
         """Deliveries of this link in a range, by number."""
         if last - first < len(self._unsettled):

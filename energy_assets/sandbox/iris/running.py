@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -271,11 +271,17 @@ class _Web:
         self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
 
     async def stop(self) -> None:
+        # An end in good order would wait for clients, who keep their connections.
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            for server in self._server.servers:
+                server.close()
         for transport in list(self._transports):
             transport.abort()
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+        while self._transports:
+            await asyncio.sleep(0)
         self._listener.close()
 
 
