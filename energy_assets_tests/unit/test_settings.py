@@ -182,7 +182,7 @@ def test_rows_from_a_loopback_address_are_labelled_as_made_up(url, label):
 
 
 def test_pushed_messages_gather_as_long_as_suits_the_warehouse():
-    assert load().iris_batch_seconds == 60
+    assert load().iris_batch_seconds == 30
     assert load(ENERGY_ASSETS_WAREHOUSE="bigquery").iris_batch_seconds == 300
     assert load(ENERGY_ASSETS_WAREHOUSE="bigquery", ENERGY_ASSETS_IRIS_BATCH_SECONDS="20").iris_batch_seconds == 20
 
