@@ -184,7 +184,7 @@ def keep_the_catalogue() -> None:
         return [types.field(*c) for c in all_ if c[0] != tables.INGESTION_TIME or dataset == tables.RESULTS]
 
     def hidden(table: Any) -> bool:
-        if not (table.catalog and table.db):
+        if not (table.catalog and table.db and table.name):
             return False
         try:
             return any(c[0] == tables.INGESTION_TIME for c in described((table.catalog, table.db, table.name)))

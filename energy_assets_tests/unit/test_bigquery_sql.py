@@ -11,8 +11,9 @@ import pytest
 import sqlglot
 
 from energy_assets.catalogue import datasets, derived
-from energy_assets.catalogue.model import Table
+from energy_assets.catalogue.model import Field, Table
 from energy_assets.ingest.model import Receipt, WriteBatch
+from energy_assets.warehouse import service
 from energy_assets.warehouse.bigquery.commit import Commit, Comparison, insert_records, literal
 from energy_assets.warehouse.bigquery.connection import emulated
 from energy_assets.warehouse.bigquery.dialect import (
@@ -27,8 +28,9 @@ from energy_assets.warehouse.bigquery.dialect import (
 from energy_assets.warehouse.bigquery.jobs import Jobs, labels, safe_job_id
 from energy_assets.warehouse.bigquery.layout import Prepared
 from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager, _union
-from energy_assets.warehouse.sql import history_name
-from energy_assets.warehouse.staging import Tally, stage
+from energy_assets.warehouse.bigquery.store import SPOILED_BYTES, _groups
+from energy_assets.warehouse.sql import DUCKDB, history_name
+from energy_assets.warehouse.staging import Tally, extra_names, stage
 from energy_assets_tests.contract.store import DAY, batch
 from energy_assets_tests.contract.tables import ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS
 
@@ -45,7 +47,9 @@ SHAPES = list(
 
 CONNECTION = emulated("local", "uk", "europe-west2", "http://127.0.0.1:9", "127.0.0.1:9")
 BOUNDED = re.compile(r"\.`partition_day` BETWEEN DATE '\d{4}-\d\d-\d\d' AND DATE '\d{4}-\d\d-\d\d'")
-REFUSED = re.compile(r"(_PARTITION|_TABLE_|_FILE_|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER)", re.IGNORECASE)
+REFUSED = re.compile(
+    r"(_PARTITION|_TABLE_|_FILE_|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER|_CHANGE_(TYPE|SEQ|TIME))", re.IGNORECASE
+)
 
 VALUES: dict[str, Any] = {
     "text": "T",
@@ -247,3 +251,39 @@ def test_job_ids_and_labels_are_what_bigquery_takes() -> None:
 def test_the_reach_of_a_window_is_bounded() -> None:
     made, _ = commit(PROFILE, batch(PROFILE, [row(PROFILE)]))
     assert made._days.days[-1] - made._days.days[0] <= timedelta(days=2)
+
+
+@pytest.mark.parametrize("year", [1, 999, 1000, 9999])
+def test_years_have_four_digits(year: int) -> None:
+    moment = datetime(year, 6, 1, 12, 30, 5, 7, tzinfo=UTC)
+    written = f"TIMESTAMP '{year:04d}-06-01 12:30:05.000007"
+    assert BIGQUERY.instant(moment) == f"{written}+00'" == literal("instant", moment.replace(tzinfo=None))
+    assert DUCKDB.instant(moment) == f"{written}'"
+
+
+def test_spoiled_days_are_asked_about_in_texts_that_bigquery_reads() -> None:
+    lost = datetime(2026, 7, 20, 12)
+    spoiled = [(name, DAY + timedelta(days=n), lost if n % 2 else None) for name in "abc" for n in range(4_000)]
+    groups = list(_groups(["a", "b", "none", "c"], spoiled))
+    assert [name for names, _ in groups for name in names] == ["a", "b", "none", "c"]
+    assert len(groups) > 1
+    texts = [text for _, text in groups if text is not None]
+    assert max(map(len, texts)) < 1.1 * SPOILED_BYTES
+    assert sum(text.count("DATE '") for text in texts) == len(spoiled)
+    assert sqlglot.parse_one(f"SELECT * FROM {texts[0]}", read="bigquery").find(sqlglot.exp.Unnest) is not None
+
+
+def test_without_spoiled_days_there_is_one_question() -> None:
+    assert list(_groups(["a", "b"], [])) == [(["a", "b"], None)]
+
+
+@pytest.mark.parametrize("column", ["_CHANGE_TYPE", "_change_sequence_number", "_Change_Timestamp_x", "_partition"])
+def test_a_name_that_bigquery_keeps_for_itself_is_stored_as_another(column: str) -> None:
+    (stored,) = extra_names(PRICES, [Field(column, "text", "")], {}).values()
+    assert stored.startswith(f"x_{column}__")
+
+
+def test_service_tables_are_those_that_the_steps_make() -> None:
+    made = " ".join(text for step in service.MIGRATIONS for text in step.statements(BIGQUERY, "uk"))
+    names = set(re.findall(r"(?:TABLE IF NOT EXISTS|OR REPLACE VIEW) `uk`\.`(\w+)`", made))
+    assert names | {service.META} == service.MADE
