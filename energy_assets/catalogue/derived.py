@@ -92,6 +92,21 @@ def _resolved(code: str, limit: str, source: str) -> Table:
 MELS_RESOLVED = _resolved("mels", "Maximum export limit", "iris/mels")
 MILS_RESOLVED = _resolved("mils", "Maximum import limit", "iris/mils")
 
+RESOLVED_NAMES = (
+    ("settlementDate", "settlement_date"),
+    ("settlementPeriod", "settlement_period"),
+    ("nationalGridBmUnit", "national_grid_bm_unit"),
+    ("bmUnit", "bm_unit"),
+    ("timeFrom", "from_utc"),
+    ("timeTo", "to_utc"),
+    ("levelFrom", "level_from_mw"),
+    ("levelTo", "level_to_mw"),
+    ("notificationTime", "notification_utc"),
+    ("notificationSequence", "notification_sequence"),
+    ("_enqueued_utc", "enqueued_utc"),
+)
+"""Columns of the API's rows with their names in the resolved tables."""
+
 TABLES: Mapping[str, Table] = {
     "gb/generation_mix_half_hourly": GENERATION_MIX,
     "gb/mels_resolved": MELS_RESOLVED,

@@ -15,15 +15,19 @@ from datetime import date
 
 from energy_assets.catalogue import bmrs
 from energy_assets.catalogue.bmrs.build import LICENCE
+from energy_assets.catalogue.derived import MELS_RESOLVED, MILS_RESOLVED, RESOLVED_NAMES
 from energy_assets.catalogue.model import (
     Dataset,
     Field,
     Lag,
     OrderBy,
+    Precedence,
     Query,
     StorageAxis,
     Table,
     Timing,
+    Unfolded,
+    Unites,
     WindowCheck,
 )
 
@@ -74,6 +78,56 @@ _UNLISTED = {
 _SIDE = "Whether rows say on IRIS whether they are bids or offers, which on the API only the path does."
 
 
+_PRECEDENCE: dict[str, Precedence] = {
+    # An acceptance has one time and a calculation one moment of creation: a later one replaces the set.
+    "BOALF": "publication",
+    "ISPSTACK": "publication",
+    "BOAV": "publication",
+    "DISPTAV": "publication",
+    "EBOCF": "publication",
+    # Nothing tells what was published when, or pieces of one profile are published at different times.
+    "DISBSAD": "asked",
+    "MDO": "asked",
+    "MDB": "asked",
+    "MELS": "set",
+    "MILS": "set",
+}
+"""What stands in the view of API and stream, for facts that are sets; for others the newest publication of the row."""
+
+_STEADS = {"MELS": MELS_RESOLVED, "MILS": MILS_RESOLVED}
+"""Tables whose rows, and not the raw declarations, are facts like the API's."""
+
+_OUTAGES = Unfolded(
+    view="bmrs_remit_outage_profiles",
+    column="outageProfile",
+    members=(
+        Field("startTime", "instant", "Start of the step (included), UTC."),
+        Field("endTime", "instant", "End of the step (excluded), UTC."),
+        Field("capacity", "number", "Capacity available during the step.", "MW"),
+    ),
+    kept=("mrid", "revisionNumber", "createdTime", "eventStatus", "unavailabilityType", "assetId", "affectedUnit"),
+    document=("mrid",),
+    without=("eventStatus", "Dismissed"),
+)
+"""What outages leave available, step by step: newest revisions only, without messages that were dismissed."""
+
+
+def _united(base: Dataset) -> Unites:
+    """How a stream is shown with what the API answers."""
+    stead = _STEADS.get(base.code)
+    remit = base.code == "REMIT"
+    return Unites(
+        view=f"{base.table.name}_all",
+        other=base.table,
+        precedence=_PRECEDENCE.get(base.code, "row"),
+        # The same revision may come with another creation time; the later one stands.
+        key=("mrid", "revisionNumber") if remit else (),
+        stead=stead,
+        named=RESOLVED_NAMES if stead is not None else (),
+        unfolded=(_OUTAGES,) if remit else (),
+    )
+
+
 def _entry(base: Dataset, code: str, stream: str, *doubts: str) -> Dataset:
     """The stream that brings the rows of a BMRS dataset."""
     sided = any(f.origin == "request" for f in base.fields)
@@ -90,6 +144,8 @@ def _entry(base: Dataset, code: str, stream: str, *doubts: str) -> Dataset:
         key_fallback=base.table.key_fallback,
         heavy=base.table.heavy,
         reach_days=1,
+        # A stream that brings another dataset's rows under its own name is not known to bring the same facts.
+        unites=_united(base) if code == base.code else None,
         description=f"{base.title}, as pushed by IRIS: every row of every message.",
     )
     return Dataset(

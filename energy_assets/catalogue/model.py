@@ -27,6 +27,14 @@ EmptyMeaning = Literal["suspect", "silent"]
 Framing = Literal["rows", "messages", "raw"]
 Profile = Literal["core", "battery", "trading", "settlement", "forecast", "all"]
 
+Precedence = Literal["row", "publication", "asked", "set"]
+"""Which of two tables' rows stand where both have the same facts, and where facts are sets.
+
+``row``: row by row, the newest publication. ``publication``: set by set, the newest publication of the set, whole; for
+sets that are published at one moment. ``asked``: set by set, what the provider answered when asked, where there is any;
+for sets whose publications cannot be told apart. ``set``: set by set, the one with the newest member, whole; for sets
+that keep members of older publications."""
+
 SETTLEMENT_RUNS = ("II", "SF", "R1", "R2", "R3", "RF", "DF")
 """Settlement runs in the order in which they are calculated; a later run supersedes an earlier one."""
 
@@ -182,6 +190,58 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Unfolded:
+    """A view with one row for each element of a JSON array, of the newest row of each document only.
+
+    Attributes:
+        view: Name of the view.
+        column: Column that holds the array.
+        members: Members of an element, each a column of the view; one that cannot be read is null.
+        kept: Columns of the row that stand beside them.
+        document: Columns that name the document, of which the newest row counts.
+        without: Column and value by which a document is left out; rows that lack it stay.
+    """
+
+    view: str
+    column: str
+    members: tuple[Field, ...]
+    kept: tuple[str, ...]
+    document: tuple[str, ...]
+    without: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Unites:
+    """A view that shows a table's rows and those of another with the same facts as one.
+
+    It has the other table's columns, its order of publications and its settlement days. Where publications are equal
+    or nothing orders them, the other table's row stands.
+
+    Attributes:
+        view: Name of the view.
+        other: The other table, of rows that the provider was asked for.
+        precedence: Which rows stand.
+        key: Columns that identify a row in the view; those of the other table's natural key where empty.
+        stead: Table whose rows stand in for this one's, where this one's are not facts of the same kind.
+        named: The other table's columns with the names that ``stead`` has for them; what is not there is null.
+        unfolded: Views over this one.
+    """
+
+    view: str
+    other: Table
+    precedence: Precedence = "row"
+    key: tuple[str, ...] = ()
+    stead: Table | None = None
+    named: tuple[tuple[str, str], ...] = ()
+    unfolded: tuple[Unfolded, ...] = ()
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that must be there for the view besides the one that it belongs to."""
+        return (self.other,) if self.stead is None else (self.other, self.stead)
+
+
+@dataclass(frozen=True)
 class Table:
     """What a warehouse must know to store a fact correctly; shared by provider datasets and derived tables.
 
@@ -201,6 +261,7 @@ class Table:
         heavy: Whether a day is large enough for partitions by day in a warehouse that limits their number.
         reach_days: How far apart the days may be on which the same row arrives by two ways; 0 where the day follows
             from the natural key.
+        unites: The view that shows the rows with those of another table as one, made together with this table.
         description: One sentence for catalogues of the warehouse.
     """
 
@@ -217,6 +278,7 @@ class Table:
     set_column: str | None = None
     heavy: bool = False
     reach_days: int = 0
+    unites: Unites | None = None
     description: str = ""
 
     @cached_property

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 import duckdb
 import pyarrow as pa
 
-from energy_assets import arrow
 from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import MovedError, WarehouseError
-from energy_assets.ingest.model import QUARANTINE_SCHEMA, WriteBatch
 from energy_assets.warehouse import service
 from energy_assets.warehouse.interface import Origin, Part, StoredTable
 from energy_assets.warehouse.merge import STORED_TYPES, Known, TableLayout, one
@@ -32,7 +30,6 @@ from energy_assets.warehouse.parts import (
     uncatalogued,
 )
 from energy_assets.warehouse.sql import DUCKDB, StoredType
-from energy_assets.warehouse.staging import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,10 +89,9 @@ class DuckDBParts:
     def prepare(self, table: Table, columns: Mapping[str, FieldType]) -> StoredTable:
         """Make the table, or give it the columns that it lacks."""
         extra = uncatalogued(table, columns)
-        nothing = arrow.empty(arrow_schema(table.columns))
         with self._opened.writing(f"Making {self._schema}.{table.name}") as (cursor, known):
             layout = TableLayout(cursor, self._schema, table, known, self._clock())
-            _, names = layout.prepare(WriteBatch(table, nothing, (), arrow.empty(QUARANTINE_SCHEMA), extra))
+            _, names = layout.prepare(extra)
             check_names(table, names)
             found = _stored(known, table)
         if found is None:

@@ -16,11 +16,11 @@ from datetime import date, datetime
 import duckdb
 import pyarrow as pa
 
-from energy_assets.catalogue.model import PROVENANCE, FieldType, Table
+from energy_assets.catalogue.model import PROVENANCE, Field, FieldType, Table
 from energy_assets.errors import WarehouseError
 from energy_assets.ingest.model import Receipt, WriteBatch, WriteResult
 from energy_assets.warehouse import service
-from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql, history_name, latest_name
+from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql, history_name
 from energy_assets.warehouse.staging import (
     Staged,
     Tally,
@@ -129,8 +129,15 @@ class TableLayout:
         self._now = now
         self.created = False
 
-    def prepare(self, batch: WriteBatch) -> tuple[TableSql, dict[str, str]]:
-        """The statements for the table as it now is, and the stored name of each uncatalogued column."""
+    def prepare(self, extra: Sequence[Field]) -> tuple[TableSql, dict[str, str]]:
+        """The statements for the table as it now is, and the stored name of each uncatalogued column.
+
+        Args:
+            extra: Columns that the catalogue does not know.
+
+        Raises:
+            WarehouseError: The table is foreign, or a change of the catalogue would change stored values.
+        """
         name = self._table.name
         stored = self._known.layouts.get(name)
         if stored is None:
@@ -138,12 +145,23 @@ class TableLayout:
         elif name not in self._known.ids:
             self._adopt(stored)
         self._check_types(stored)
-        names = extra_names(self._table, batch.extra, {n: STORED_TYPES.get(t, "text") for n, t in stored.items()})
-        self._add(stored, [*self._table.columns, *((names[f.name], f.type) for f in batch.extra)])
+        names = extra_names(self._table, extra, {n: STORED_TYPES.get(t, "text") for n, t in stored.items()})
+        self._add(stored, [*self._table.columns, *((names[f.name], f.type) for f in extra)])
         self._keep_history(stored)
         sql = TableSql(DUCKDB, self._schema, self._table, tuple(stored))
         self._define(sql)
         return sql, names
+
+    def _unite(self) -> str | None:
+        """Make or widen the tables that the views need besides this one; gives why one of them cannot be had."""
+        unites = self._table.unites
+        for table in unites.tables if unites is not None else ():
+            try:
+                TableLayout(self._cursor, self._schema, table, self._known, self._now).prepare(())
+            except WarehouseError as error:
+                # Somebody else's table has the name; that must not keep this one's rows out.
+                return str(error)
+        return None
 
     def _create(self) -> dict[str, str]:
         name, columns = self._table.name, self._table.columns
@@ -178,32 +196,27 @@ class TableLayout:
 
     def _define(self, sql: TableSql) -> None:
         """Follow the catalogue's natural key, views and table functions where they have changed."""
-        name, latest = self._table.name, latest_name(self._table.name)
-        bodies = self._bodies(sql)
-        wanted = (key_text(self._table), hashlib.sha256("\n".join(bodies.values()).encode()).hexdigest()[:16])
+        name, lacking = self._table.name, self._unite()
+        views, functions = sql.views(united=lacking is None), sql.functions("CAST(moment AS TIMESTAMP)")
+        bodies = "\n".join([*views.values(), *functions.values()])
+        wanted = (key_text(self._table), hashlib.sha256(bodies.encode()).hexdigest()[:16])
         held = self._known.definitions.get(name)
-        if held == wanted and latest in self._known.views:
+        if held == wanted and self._known.views.issuperset(views):
             return
+        if lacking is not None:
+            log.warning("%s: the view of all rows is not made: %s", name, lacking)
         if held is not None and held[0] != wanted[0]:
             self._check_key(sql)
-        self._cursor.execute(
-            f"CREATE OR REPLACE VIEW {DUCKDB.qualified(self._schema, latest)} AS {bodies.pop('latest')}"
-        )
-        for reading, body in bodies.items():
-            function = DUCKDB.qualified(self._schema, f"{name}_{reading}")
+        for view, body in views.items():
+            self._cursor.execute(f"CREATE OR REPLACE VIEW {DUCKDB.qualified(self._schema, view)} AS {body}")
+        for own, body in functions.items():
+            function = DUCKDB.qualified(self._schema, own)
             self._cursor.execute(DUCKDB.function.format(name=function, parameter="moment", body=body))
         values = [name, self._known.ids[name], self._table.dataset, *wanted, service.naive(self._now)]
         tables = DUCKDB.qualified(self._schema, service.TABLES)
         self._cursor.execute(f"INSERT INTO {tables} VALUES (?, ?, ?, ?, ?, ?)", values)
         self._known.definitions[name] = wanted
-        self._known.views.add(latest)
-
-    def _bodies(self, sql: TableSql) -> dict[str, str]:
-        moment = "CAST(moment AS TIMESTAMP)"
-        bodies = {"latest": sql.latest_body(), "ingested_as_of": sql.ingested_as_of_body(moment)}
-        if self._table.publish_column:
-            bodies["published_as_of"] = sql.published_as_of_body(moment)
-        return bodies
+        self._known.views.update(views)
 
     def _adopt(self, stored: Mapping[str, str]) -> None:
         """Take over a table that has our shape and no identity; older receipts are no longer believed."""
@@ -318,7 +331,7 @@ class Merge:
     def run(self) -> WriteResult:
         """Make the batch true; the caller commits."""
         layout = TableLayout(self._cursor, self._schema, self._table, self._known, self._now)
-        self._sql, names = layout.prepare(self._batch)
+        self._sql, names = layout.prepare(self._batch.extra)
         self._created = layout.created
         staged = stage(self._batch, names, self._now)
         for own, stored in staged.renamed.items():

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Literal
 
-from energy_assets.catalogue.model import FieldType, OrderBy, Table
+from energy_assets.catalogue.model import PROVENANCE, FieldType, OrderBy, Precedence, Table, Unfolded, Unites
 from energy_assets.ingest.model import Window
 
 StoredType = FieldType | Literal["texts", "dates"]
@@ -27,6 +27,16 @@ HISTORY_COLUMNS: tuple[tuple[str, FieldType], ...] = (
 )
 """Columns that a displaced row carries besides its own: when this warehouse set it aside, why (``revised``,
 ``withdrawn``, ``late``), by which receipt, and when, by the provider's publication clock, it ceased to stand."""
+
+UNITED_PROVENANCE: tuple[tuple[str, FieldType], ...] = (
+    ("_partition_day", "date"),
+    ("_dataset", "text"),
+    ("_source_api", "text"),
+    ("_receipt_id", "text"),
+    ("_ingested_utc", "instant"),
+    ("_enqueued_utc", "instant"),
+)
+"""Columns of a view of two tables besides the provider's; ``_enqueued_utc`` is null where rows were asked for."""
 
 LISTED_DAYS = 400
 """Most days written out one by one beside the range they span; more than a year of them makes the text long, not the
@@ -45,6 +55,10 @@ class Dialect:
         escapes: What characters inside a text literal become, in the order of replacement.
         same: Template of a null-safe comparison of ``{a}`` and ``{b}``.
         member: Template of whether ``{item}`` is among the array ``{array}``.
+        london_day: Template of the Europe/London day of a UTC ``{instant}``.
+        elements: Template of a relation ``{alias}`` that is joined to its row: elements of the JSON array ``{array}``.
+        element: Template of the text of the member ``{name}`` of such an element.
+        parsed: Templates that read a stored type from ``{text}``, null where it is none.
         function: Template that defines a table function ``{name}`` of one parameter ``{parameter}`` with ``{body}``.
         renamed: Columns that the store keeps under another name, because it refuses theirs.
         service_options: What follows the columns of a service table when it is made, by table.
@@ -57,6 +71,10 @@ class Dialect:
     escapes: tuple[tuple[str, str], ...]
     same: str
     member: str
+    london_day: str
+    elements: str
+    element: str
+    parsed: Mapping[StoredType, str]
     function: str
     renamed: Mapping[str, str] = field(default_factory=dict)
     service_options: Mapping[str, str] = field(default_factory=dict)
@@ -123,6 +141,15 @@ DUCKDB = Dialect(
     escapes=(("'", "''"),),
     same="{a} IS NOT DISTINCT FROM {b}",
     member="list_contains({array}, {item})",
+    london_day="CAST(timezone('Europe/London', timezone('UTC', {instant})) AS DATE)",
+    elements="LATERAL (SELECT unnest(from_json({array}, '[\"JSON\"]')) AS item) {alias}",
+    element="json_extract_string({alias}.item, '$.{name}')",
+    parsed={
+        "text": "{text}",
+        "integer": "TRY_CAST({text} AS BIGINT)",
+        "number": "TRY_CAST({text} AS DOUBLE)",
+        "instant": "timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ))",
+    },
     function="CREATE OR REPLACE MACRO {name}({parameter}) AS TABLE {body}",
 )
 
@@ -518,6 +545,116 @@ class TableSql:
         if not self.table.version_columns:
             return everything
         return self.newest_per_event(self.target, self.stored)
+
+    def views(self, *, united: bool = True, always: str = "TRUE") -> dict[str, str]:
+        """Bodies of the table's views by name, in the order in which they can be made.
+
+        Args:
+            united: Whether the views that need other tables are among them.
+            always: A condition that every row ``T`` of this table meets, where a store wants one.
+        """
+        made = {latest_name(self.table.name): self.latest_body()}
+        unites = self.table.unites
+        if united and unites is not None:
+            made[unites.view] = self.united_body(unites, always)
+            for unfolded in unites.unfolded:
+                made[unfolded.view] = self.unfolded_body(unites, unfolded)
+        return made
+
+    def united_body(self, unites: Unites, always: str = "TRUE") -> str:
+        """One row per fact of two tables, by the rules of ``unites``."""
+        other = replace(self, table=unites.other)
+        orders = other.newest_first(unites.other.latest_order, "R")
+        source = f"({self._both(unites, always)})"
+        chosen = other._chosen_sets(unites.precedence, orders)
+        if chosen:
+            source = f"(SELECT R.* FROM {source} R WHERE TRUE QUALIFY {chosen})"
+        rest = ["R._way", "R._enqueued_utc DESC NULLS LAST", "R._sequence_number DESC NULLS LAST"]
+        order = ", ".join([*orders, *rest, "R._ingested_utc DESC", "R._hash_key DESC"])
+        names = [f.name for f in unites.other.fields] + [name for name, _ in UNITED_PROVENANCE]
+        return (
+            f"SELECT {self.dialect.identifiers(names, 'R')} FROM {source} R WHERE TRUE QUALIFY row_number() OVER "
+            f"(PARTITION BY {other._within_day(unites.key or unites.other.natural_key)} ORDER BY {order}) = 1"
+        )
+
+    def _both(self, unites: Unites, always: str) -> str:
+        """Rows of both tables in the columns of the other; ``_way`` is 0 for those of the other."""
+        other, own = unites.other, unites.stead or self.table
+        kinds: dict[str, FieldType] = {f.name: f.type for f in other.fields} | dict(UNITED_PROVENANCE)
+        kinds |= {"_sequence_number": "integer", "_hash_key": "integer"}
+        asked = {name: f"A.{self.dialect.identifier(name)}" for name, _ in other.columns}
+        sides = [self._as(columns, kinds) for columns in (asked, self._pushed(unites))]
+        # What does not say which branch of the provider's answers it belongs to is not known to be the same fact.
+        told = [f"T.{self.dialect.identifier(f.name)} IS NOT NULL" for f in other.fields if f.origin == "request"]
+        return (
+            f"SELECT {sides[0]}, 0 AS _way FROM {self.dialect.qualified(self.schema, other.name)} A UNION ALL "
+            f"SELECT {sides[1]}, 1 AS _way FROM {self.dialect.qualified(self.schema, own.name)} T "
+            f"WHERE {' AND '.join([always, *told])}"
+        )
+
+    def _pushed(self, unites: Unites) -> dict[str, str]:
+        """Expressions on rows ``T`` of this table, or the one in its stead, for the columns of the other."""
+        names = dict(unites.named)
+        if unites.stead is None:
+            names = {name: name for name, _ in self.table.columns}
+        names = {**{name: name for name, _ in PROVENANCE}, **names}
+        found = {name: f"T.{self.dialect.identifier(own)}" for name, own in names.items()}
+        day = found[str(unites.other.storage.column)]
+        by_date = unites.other.storage.kind == "date"
+        return found | {"_partition_day": day if by_date else self.dialect.london_day.format(instant=day)}
+
+    def _as(self, expressions: Mapping[str, str], kinds: Mapping[str, FieldType]) -> str:
+        """Columns of a SELECT in the order of ``kinds``; those without an expression are null."""
+        nulls = {name: f"CAST(NULL AS {self.dialect.types[kind]})" for name, kind in kinds.items()}
+        return ", ".join(f"{expressions.get(n, null)} AS {self.dialect.identifier(n)}" for n, null in nulls.items())
+
+    def _chosen_sets(self, precedence: Precedence, orders: Sequence[str]) -> str:
+        """The condition on rows ``R`` of both tables that their set is the one that stands; empty for single rows."""
+        if precedence == "row":
+            return ""
+        scope = self._within_day(self.table.replace_scope)
+        newest = ", ".join([*orders, "R._way"])
+        match precedence:
+            case "publication":
+                return f"rank() OVER (PARTITION BY {scope} ORDER BY {newest}) = 1"
+            case "asked":
+                return f"rank() OVER (PARTITION BY {scope} ORDER BY R._way) = 1"
+            case "set":
+                return f"first_value(R._way) OVER (PARTITION BY {scope} ORDER BY {newest}) = R._way"
+
+    def _within_day(self, columns: Sequence[str]) -> str:
+        """Key expressions of ``R``, behind the day where it follows from them: other days can then be left out."""
+        key = self.key(columns, "R")
+        return f"R.{self.dialect.partition_day}, {key}" if self.table.storage.column in columns else key
+
+    def unfolded_body(self, unites: Unites, unfolded: Unfolded) -> str:
+        """One row per element of a JSON column of ``unites``, of the newest row of each document."""
+        column, value = unfolded.without
+        left_out = f"coalesce(D.{self.dialect.identifier(column)}, '') <> {self.dialect.text(value)}"
+        newest = ", ".join(self.newest_first(unites.other.latest_order, "R"))
+        needed = dict.fromkeys([*unfolded.kept, unfolded.column, column])
+        documents = (
+            f"SELECT {self.dialect.identifiers(tuple(needed), 'R')} "
+            f"FROM {self.dialect.qualified(self.schema, unites.view)} R WHERE TRUE QUALIFY row_number() OVER "
+            f"(PARTITION BY {self.dialect.identifiers(unfolded.document, 'R')} ORDER BY {newest}) = 1"
+        )
+        members = ", ".join(
+            self.dialect.parsed[f.type].format(text=self.dialect.element.format(alias="E", name=f.name))
+            + f" AS {self.dialect.identifier(f.name)}"
+            for f in unfolded.members
+        )
+        array = f"D.{self.dialect.identifier(unfolded.column)}"
+        return (
+            f"SELECT {self.dialect.identifiers(unfolded.kept, 'D')}, {members} FROM ({documents}) D, "
+            f"{self.dialect.elements.format(array=array, alias='E')} WHERE {left_out}"
+        )
+
+    def functions(self, moment: str) -> dict[str, str]:
+        """Bodies of the table's functions of an instant by name; ``moment`` is their parameter as an SQL expression."""
+        made = {f"{self.table.name}_ingested_as_of": self.ingested_as_of_body(moment)}
+        if self.table.publish_column:
+            made[f"{self.table.name}_published_as_of"] = self.published_as_of_body(moment)
+        return made
 
     def ingested_as_of_body(self, moment: str, within: str = "TRUE") -> str:
         """Rows that this warehouse held at ``moment`` (an SQL expression); ``within`` restricts rows of ``X``."""

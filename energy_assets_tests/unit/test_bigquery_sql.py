@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlglot
 
-from energy_assets.catalogue import datasets, derived
+from energy_assets.catalogue import dataset, datasets, derived
 from energy_assets.catalogue.model import Field, Table
 from energy_assets.ingest.model import Receipt, WriteBatch
 from energy_assets.warehouse import service
@@ -26,10 +26,10 @@ from energy_assets.warehouse.bigquery.dialect import (
     table_schema,
 )
 from energy_assets.warehouse.bigquery.jobs import Jobs, labels, safe_job_id
-from energy_assets.warehouse.bigquery.layout import Prepared
+from energy_assets.warehouse.bigquery.layout import ALWAYS, Prepared, _made_over
 from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager, _union
 from energy_assets.warehouse.bigquery.store import SPOILED_BYTES, _groups
-from energy_assets.warehouse.sql import DUCKDB, history_name
+from energy_assets.warehouse.sql import DUCKDB, TableSql, history_name
 from energy_assets.warehouse.staging import Tally, extra_names, stage
 from energy_assets_tests.contract.store import DAY, batch
 from energy_assets_tests.contract.tables import ACTIONS, FORECAST, PRICES, PROFILE, REGISTER, RUNS
@@ -48,6 +48,8 @@ SHAPES = list(
 CONNECTION = emulated("local", "uk", "europe-west2", "http://127.0.0.1:9", "127.0.0.1:9")
 BOUNDED = re.compile(r"\.`partition_day` BETWEEN DATE '\d{4}-\d\d-\d\d' AND DATE '\d{4}-\d\d-\d\d'")
 REFUSED = re.compile(
+    r"(_PARTITION|_TABLE_|_FILE_|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER|_CHANGE_(TYPE|SEQ|TIME))", re.IGNORECASE
+)
     r"(_PARTITION|_TABLE_|_FILE_|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER|_CHANGE_(TYPE|SEQ|TIME))", re.IGNORECASE
 )
 
@@ -270,7 +272,9 @@ def test_spoiled_days_are_asked_about_in_texts_that_bigquery_reads() -> None:
     texts = [text for _, text in groups if text is not None]
     assert max(map(len, texts)) < 1.1 * SPOILED_BYTES
     assert sum(text.count("DATE '") for text in texts) == len(spoiled)
-    assert sqlglot.parse_one(f"SELECT * FROM {texts[0]}", read="bigquery").find(sqlglot.exp.Unnest) is not None
+    ((_, short),) = _groups(["a"], spoiled[:2])
+    parsed = sqlglot.parse_one(f"SELECT * FROM {short}", read="bigquery")
+    assert len(list(parsed.find_all(sqlglot.exp.Tuple))) == 2
 
 
 def test_without_spoiled_days_there_is_one_question() -> None:
@@ -287,3 +291,22 @@ def test_service_tables_are_those_that_the_steps_make() -> None:
     made = " ".join(text for step in service.MIGRATIONS for text in step.statements(BIGQUERY, "uk"))
     names = set(re.findall(r"(?:TABLE IF NOT EXISTS|OR REPLACE VIEW) `uk`\.`(\w+)`", made))
     assert names | {service.META} == service.MADE
+
+
+def test_views_of_two_tables_are_made_after_those_that_they_read_and_name_days_of_sending() -> None:
+    table = dataset("iris/remit").table
+    sql = TableSql(BIGQUERY, "uk", table, tuple(name for name, _ in table.columns))
+
+    made = _made_over(sql, united=True)
+
+    names = [re.match(r"CREATE OR REPLACE (?:VIEW|TABLE FUNCTION) `uk`\.`(\w+)`", text) for text in made]
+    assert [found and found.group(1) for found in names] == [
+        "bmrs_remit_iris_latest",
+        "bmrs_remit_all",
+        "bmrs_remit_outage_profiles",
+        "bmrs_remit_iris_ingested_as_of",
+        "bmrs_remit_iris_published_as_of",
+    ]
+    assert f"FROM `uk`.`bmrs_remit_iris` T WHERE {ALWAYS}" in made[1]
+    assert "DATE(T.`createdTime`, 'Europe/London') AS `partition_day`" in made[1]
+    assert _made_over(sql, united=False) == [made[0], *made[3:]]

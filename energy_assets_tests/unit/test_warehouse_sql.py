@@ -14,7 +14,7 @@ import pytest
 import sqlglot
 
 from energy_assets.catalogue import datasets
-from energy_assets.catalogue.model import OrderBy, Table
+from energy_assets.catalogue.model import Field, OrderBy, Precedence, StorageAxis, Table, Unites
 from energy_assets.warehouse import service
 from energy_assets.warehouse.bigquery.dialect import BIGQUERY
 from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, LISTED_DAYS, Bounds, Dialect, TableSql
@@ -70,6 +70,97 @@ def test_every_statement_reads_as_googlesql(table: Table):
         assert parsed is not None
         assert '"' not in text
         assert "$" not in text
+
+
+PUSHED = [d.table for d in datasets("iris")]
+
+
+@pytest.mark.parametrize("table", PUSHED, ids=lambda t: t.name)
+def test_views_of_two_tables_read_as_googlesql_and_as_duckdb(table: Table):
+    for text in of(table, BIGQUERY).views(always="T.`partition_day` > DATE '2001-01-01'").values():
+        (parsed,) = sqlglot.parse(text, read="bigquery")
+        assert parsed is not None
+        assert '"' not in text
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA uk")
+        for needed in (table, *(table.unites.tables if table.unites else ())):
+            connection.execute(f"CREATE TABLE uk.{needed.name} ({DUCKDB.columns(needed.columns)})")
+        for name, text in of(table).views().items():
+            connection.execute(f"CREATE VIEW uk.{name} AS {text}")
+            assert connection.execute(f"SELECT * FROM uk.{name}").fetchall() == []
+
+
+def test_every_stream_of_a_dataset_is_united_with_it_and_no_other():
+    united = {t.dataset.removesuffix("_IRIS"): t.unites for t in PUSHED if t.unites is not None}
+    assert {code: u.other.dataset for code, u in united.items()} == {code: code for code in united}
+    assert {t.dataset for t in PUSHED if t.unites is None} == {"MIBM_MID_IRIS", "IRIS_UNMAPPED"}
+    sets = {code for code, u in united.items() if u.other.replace_scope}
+    assert sets == {code for code, u in united.items() if u.precedence != "row"}
+
+
+UNITED = """SELECT R."measurementDate", R."temperature", R."_partition_day", R."_dataset", R."_source_api",
+R."_receipt_id", R."_ingested_utc", R."_enqueued_utc" FROM
+(SELECT A."measurementDate" AS "measurementDate", A."temperature" AS "temperature",
+A."_partition_day" AS "_partition_day", A."_dataset" AS "_dataset", A."_source_api" AS "_source_api",
+A."_receipt_id" AS "_receipt_id", A."_ingested_utc" AS "_ingested_utc", CAST(NULL AS TIMESTAMP) AS "_enqueued_utc",
+CAST(NULL AS BIGINT) AS "_sequence_number", A."_hash_key" AS "_hash_key", 0 AS _way FROM "uk"."asked" A
+UNION ALL SELECT T."measurementDate" AS "measurementDate", T."temperature" AS "temperature",
+CAST(timezone('Europe/London', timezone('UTC', T."measurementDate")) AS DATE) AS "_partition_day",
+T."_dataset" AS "_dataset", T."_source_api" AS "_source_api", T."_receipt_id" AS "_receipt_id",
+T."_ingested_utc" AS "_ingested_utc", T."_enqueued_utc" AS "_enqueued_utc",
+T."_sequence_number" AS "_sequence_number", T."_hash_key" AS "_hash_key", 1 AS _way FROM "uk"."pushed" T
+WHERE TRUE) R WHERE TRUE QUALIFY row_number() OVER (PARTITION BY R."_partition_day", R."measurementDate"
+ORDER BY R."temperature" DESC NULLS LAST, R._way, R._enqueued_utc DESC NULLS LAST,
+R._sequence_number DESC NULLS LAST, R._ingested_utc DESC, R._hash_key DESC) = 1"""
+SCOPE = '(PARTITION BY R."_partition_day", R."measurementDate" ORDER BY '
+NEWEST = 'R."temperature" DESC NULLS LAST, R._way'
+SETS = {
+    "publication": f"rank() OVER {SCOPE}{NEWEST}) = 1",
+    "asked": f"rank() OVER {SCOPE}R._way) = 1",
+    "set": f"first_value(R._way) OVER {SCOPE}{NEWEST}) = R._way",
+}
+
+
+def two_tables(precedence: Precedence) -> Table:
+    """A pushed table with the one that it is united with."""
+    asked = Table(
+        name="asked",
+        dataset="ASKED",
+        fields=(Field("measurementDate", "instant", ""), Field("temperature", "number", "")),
+        event_key=("measurementDate",),
+        version_columns=(),
+        latest_order=(OrderBy("temperature"),),
+        publish_column=None,
+        storage=StorageAxis("instant", "measurementDate"),
+        replace_scope=("measurementDate",),
+    )
+    arrived = (Field("_enqueued_utc", "instant", ""), Field("_sequence_number", "integer", ""))
+    unites = Unites("both", asked, precedence)
+    return replace(asked, name="pushed", fields=(*asked.fields, *arrived), unites=unites)
+
+
+def test_the_text_of_a_view_of_two_tables():
+    views = of(two_tables("row")).views()
+
+    assert list(views) == ["pushed_latest", "both"]
+    assert views["both"] == UNITED.replace("\n", " ")
+    assert list(of(two_tables("row")).views(united=False)) == ["pushed_latest"]
+
+
+@pytest.mark.parametrize("precedence", ["publication", "asked", "set"])
+def test_the_text_of_a_choice_among_sets(precedence: Precedence):
+    assert SETS[precedence] in of(two_tables(precedence)).views()["both"]
+
+
+def test_the_text_of_a_view_of_elements():
+    table = next(t for t in PUSHED if t.name == "bmrs_remit_iris")
+    text = of(table, BIGQUERY).views()["bmrs_remit_outage_profiles"]
+
+    assert "SAFE_CAST(JSON_VALUE(E, '$.startTime') AS TIMESTAMP) AS `startTime`" in text
+    assert "FROM `uk`.`bmrs_remit_all` R WHERE TRUE QUALIFY row_number() OVER (PARTITION BY R.`mrid` ORDER BY" in text
+    assert text.endswith(
+        "D, UNNEST(JSON_QUERY_ARRAY(D.`outageProfile`)) AS E WHERE coalesce(D.`eventStatus`, '') <> 'Dismissed'"
+    )
 
 
 def test_service_tables_and_coverage_read_as_googlesql():
