@@ -50,8 +50,6 @@ BOUNDED = re.compile(r"\.`partition_day` BETWEEN DATE '\d{4}-\d\d-\d\d' AND DATE
 REFUSED = re.compile(
     r"(_PARTITION|_TABLE_|_FILE_|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER|_CHANGE_(TYPE|SEQ|TIME))", re.IGNORECASE
 )
-    r"(_PARTITION|_TABLE_|_FILE_|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER|_CHANGE_(TYPE|SEQ|TIME))", re.IGNORECASE
-)
 
 VALUES: dict[str, Any] = {
     "text": "T",
