@@ -1,8 +1,11 @@
-"""What only BigQuery itself can show: bytes, pruning, partition filters, names and the guard. Not part of CI.
+"""What only BigQuery itself can show: bytes, pruning, partition filters, names, transactions and roles. Not part of CI.
 
 ``ENERGY_ASSETS_LIVE_BIGQUERY=project.dataset pytest -m live energy_assets_tests/live``, with credentials that may make
 datasets in the project. Everything happens in a new dataset whose name begins with the one given: it is deleted in the
 end, its tables expire after an hour in any case, and the one named is not touched. The bill is a few pence at most.
+
+Whether the roles of the docs suffice is shown apart, with the credentials of a service account that has no others, in
+an empty dataset that somebody else has made for it: ``ENERGY_ASSETS_LIVE_BIGQUERY_EDITOR=project.dataset``.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,12 +30,12 @@ from energy_assets_tests.contract.tables import ACTIONS, PRICES
 
 VARIABLE = "ENERGY_ASSETS_LIVE_BIGQUERY"
 NAMED = os.environ.get(VARIABLE, "")
+EDITOR_VARIABLE = "ENERGY_ASSETS_LIVE_BIGQUERY_EDITOR"
+EDITED = os.environ.get(EDITOR_VARIABLE, "")
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.skipif(not NAMED, reason=f"needs {VARIABLE}=project.dataset and Google credentials"),
-    pytest.mark.timeout(900),
-]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+
+NEEDS_SCRATCH = f"needs {VARIABLE}=project.dataset and Google credentials"
 
 FUELINST = dataset("FUELINST").table
 FIRST, SECOND = date(2026, 6, 30), date(2026, 7, 1)
@@ -63,6 +68,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
     from energy_assets.wiring import open_connection
 
+    if not NAMED:
+        pytest.skip(NEEDS_SCRATCH)
     project, _, prefix = NAMED.rpartition(".")
     assert project and prefix, f"{VARIABLE} is {NAMED!r}, but it should be project.dataset"
     name = f"{prefix}_live_{uuid.uuid4().hex[:8]}"
@@ -110,6 +117,7 @@ def warehouse(scratch: Settings) -> Iterator[Any]:
     store = opened(scratch)
     try:
         store.check()
+        store.claim("sandbox")
         first = store.write(joined(*(batch(FUELINST, rows_of(day), window(day)) for day in (FIRST, SECOND))))
         assert counts(first)["inserted"] == 2 * STEPS * len(FUELS)
         yield store
@@ -197,6 +205,13 @@ def test_an_unfiltered_query_is_refused_and_our_own_writes_are_not(scratch: Sett
         assert store.status([PRICES, ACTIONS], SECOND, {})
     finally:
         store.close()
+    without = opened(scratch)
+    try:
+        without.write(batch(PRICES, [{"settlementDate": SECOND, "settlementPeriod": 1, "price": 9.0}], window(SECOND)))
+        for name in (PRICES.name, f"{PRICES.name}_history"):
+            assert not client.get_table(f"{store.schema}.{name}").require_partition_filter
+    finally:
+        without.close()
 
 
 def revised_and_replaced(store: Any) -> None:
@@ -245,6 +260,86 @@ def test_a_query_above_the_guard_is_refused_and_costs_nothing(scratch: Settings,
         with pytest.raises(WarehouseError, match="bytes billed"):
             store.jobs.query(f"SELECT * FROM {FUELINST.name}", what="Reading everything")
     finally:
+        store.close()
+
+
+def test_the_first_claim_counts(warehouse: Any) -> None:
+    warehouse.claim("sandbox")
+    with pytest.raises(WarehouseError, match="holds sandbox data"):
+        warehouse.claim("provider")
+
+
+def test_a_transaction_that_is_not_to_happen_leaves_nothing(warehouse: Any) -> None:
+    from energy_assets.warehouse.bigquery.fence import MOVED, expect
+    from energy_assets.warehouse.bigquery.jobs import JobFailedError
+
+    table = f"`{warehouse.schema}`.`turns`"
+    warehouse.jobs.query(f"CREATE TABLE {table} (n INT64)", what="Making a table")
+
+    def transaction(condition: str) -> str:
+        insert = f"INSERT INTO {table} (n) VALUES (1), (2)"
+        return ";\n".join(["BEGIN TRANSACTION", insert, expect(condition), "COMMIT TRANSACTION"]) + ";"
+
+    with pytest.raises(JobFailedError, match=MOVED) as caught:
+        warehouse.jobs.query(transaction("@@row_count = 1"), what="Trying")
+    assert not caught.value.transient
+    query = f"SELECT count(*) FROM {table}"
+    assert [tuple(row) for row in warehouse.jobs.query(query, what="Counting")] == [(0,)]
+    warehouse.jobs.query(transaction("@@row_count = 2"), what="Trying")
+    assert [tuple(row) for row in warehouse.jobs.query(query, what="Counting")] == [(2,)]
+
+
+def test_a_staging_table_still_expires_after_the_load(warehouse: Any) -> None:
+    import pyarrow as pa
+
+    from energy_assets.warehouse.bigquery.stager import Rows, Stager
+
+    staged = Stager(warehouse.jobs).stage(Rows("x", pa.table({"a": ["one"]}), {"a": "text"}))
+    held = warehouse.jobs.connection.client.get_table(f"{warehouse.schema}.{staged.name}")
+    assert held.num_rows == 1
+    assert held.expires is not None
+    assert held.expires > datetime.now(UTC) + timedelta(minutes=30)
+    staged.release()
+
+
+def test_a_table_rewritten_in_pieces_keeps_its_shape(warehouse: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from energy_assets.warehouse.bigquery import layout
+
+    monkeypatch.setattr(layout, "PARTITIONS_MOST", 2)
+    fields = tuple(replace(f, type="integer") if f.name == "price" else f for f in PRICES.fields)
+    whole = replace(PRICES, name="pieces", heavy=True, fields=fields)
+    days = [SECOND + timedelta(days=n) for n in range(5)]
+    rows = [{"settlementDate": day, "settlementPeriod": 1, "price": 5} for day in days]
+    warehouse.write(joined(*(batch(whole, [row], window(row["settlementDate"])) for row in rows)))
+    get = warehouse.jobs.connection.client.get_table
+    before = get(f"{warehouse.schema}.pieces")
+    numbers = replace(PRICES, name="pieces", heavy=True)
+    warehouse.write(joined(*(batch(numbers, [row], window(row["settlementDate"])) for row in rows)))
+    after = get(f"{warehouse.schema}.pieces")
+    assert after.labels["table_id"] == before.labels["table_id"]
+    assert after.time_partitioning == before.time_partitioning
+    assert after.clustering_fields == before.clustering_fields
+    assert warehouse.read(numbers, days[0], days[-1]).num_rows == len(days)
+
+
+@pytest.mark.skipif(not EDITED, reason=f"needs {EDITOR_VARIABLE}=project.dataset and credentials with the docs' roles")
+def test_the_roles_of_the_docs_suffice_in_a_dataset_that_somebody_else_made(tmp_path: Path) -> None:
+    project, _, name = EDITED.rpartition(".")
+    store = opened(settings_of(project, name, home=tmp_path))
+    client = store.jobs.connection.client
+    try:
+        assert [t.table_id for t in client.list_tables(f"{project}.{name}")] == [], "the dataset is not empty"
+        store.check()
+        store.claim("sandbox")
+        revised_and_replaced(store)
+        again = opened(settings_of(project, name, home=tmp_path))
+        again.check()
+        again.close()
+    finally:
+        for item in client.list_tables(f"{project}.{name}"):
+            client.delete_table(item, not_found_ok=True)
+        for routine in client.list_routines(f"{project}.{name}"):
+            client.delete_routine(routine, not_found_ok=True)
         store.close()
 
 
