@@ -77,6 +77,10 @@ _UNLISTED = {
 
 _SIDE = "Whether rows say on IRIS whether they are bids or offers, which on the API only the path does."
 
+_RESOLVED = (
+    "Whether what these declarations come to by Elexon's published rules equals the API's answer: nothing live has "
+    "been compared."
+)
 
 _PRECEDENCE: dict[str, Precedence] = {
     # An acceptance has one time and a calculation one moment of creation: a later one replaces the set.
@@ -96,6 +100,9 @@ _PRECEDENCE: dict[str, Precedence] = {
 
 _STEADS = {"MELS": MELS_RESOLVED, "MILS": MILS_RESOLVED}
 """Tables whose rows, and not the raw declarations, are facts like the API's."""
+
+_SPANNED = ("settlementDate", "settlementPeriod")
+"""What a declaration that spans several settlement periods may do without; its times say where it belongs."""
 
 _OUTAGES = Unfolded(
     view="bmrs_remit_outage_profiles",
@@ -132,6 +139,8 @@ def _entry(base: Dataset, code: str, stream: str, *doubts: str) -> Dataset:
     """The stream that brings the rows of a BMRS dataset."""
     sided = any(f.origin == "request" for f in base.fields)
     own = tuple(replace(f, origin="row", nullable=True) if f.origin == "request" else f for f in base.fields)
+    if code in _STEADS:
+        own = tuple(replace(f, nullable=True) if f.name in _SPANNED else f for f in own)
     table = Table(
         name=f"bmrs_{code.lower()}_iris",
         dataset=f"{code}_IRIS",
@@ -167,7 +176,7 @@ def _entry(base: Dataset, code: str, stream: str, *doubts: str) -> Dataset:
         rows_per_day=base.rows_per_day,
         iris_stream=stream,
         proof="inferred",
-        unsure=(_UNSURE_SHAPE, *((_SIDE,) if sided else ()), *doubts),
+        unsure=(_UNSURE_SHAPE, *((_SIDE,) if sided else ()), *((_RESOLVED,) if code in _STEADS else ()), *doubts),
         notes=base.notes,
         docs_url=base.docs_url,
         licence=LICENCE,
