@@ -73,7 +73,6 @@ BY_MONTH: Mapping[str, str] = {
 
 MERGES = (exp.Merge, exp.Update, exp.Delete)
 CONTROL = re.compile(r"(BEGIN|COMMIT|ROLLBACK)\b", re.IGNORECASE)
-ASSERTION = re.compile(r"ASSERT\s+(.*)\s+AS\s+'(?:[^'\\]|\\.)*'\s*$", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -205,14 +204,9 @@ _trees: dict[str, exp.Expression | None] = {}
 
 
 def _parsed(text: str) -> exp.Expression | None:
-    """A statement's tree; of an assertion that of its query, and nothing of what reads no table."""
+    """A statement's tree; nothing of what reads no table."""
     if text not in _trees:
-        asserted = ASSERTION.match(text)
-        _trees[text] = (
-            None
-            if CONTROL.match(text)
-            else sqlglot.parse_one(f"SELECT {asserted[1]}" if asserted else text, read="bigquery")
-        )
+        _trees[text] = None if CONTROL.match(text) else sqlglot.parse_one(text, read="bigquery")
     return _trees[text]
 
 
@@ -372,7 +366,9 @@ def _most_at_once(queries: Sequence[Mapping[str, Any]]) -> int:
 def kind_of(text: str) -> str:
     """A statement's first words."""
     words = text.split(None, 3)
-    return {"ASSERT": "ASSERT", "CREATE": "CREATE TEMP TABLE", "WITH": "SELECT"}.get(words[0].upper(), words[0].upper())
+    if text.startswith("SELECT IF("):
+        return "assertion"
+    return {"CREATE": "CREATE TEMP TABLE", "WITH": "SELECT"}.get(words[0].upper(), words[0].upper())
 
 
 def main() -> None:
