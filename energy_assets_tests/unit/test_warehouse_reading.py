@@ -70,6 +70,30 @@ def test_a_misspelt_name_gets_a_suggestion(settings: Settings):
         energy_assets.read("bmrs/windfro", "2026-07-15", "2026-07-15", settings=settings)
 
 
+def test_messages_are_read_by_their_stream(tmp_path: Path):
+    made = load_settings({"ENERGY_ASSETS_HOME": str(tmp_path)}, None)
+    rows = [
+        {
+            "publishTime": at("15 03:30"),
+            "startTime": at("16 00:00"),
+            "generation": number,
+            "_message_id": f"m{number}",
+            "_message_sha256": "0",
+            "_message_row": 0,
+            "_enqueued_utc": at(f"15 04:0{number}"),
+        }
+        for number in (1, 2)
+    ]
+    open_warehouse(made).write(batch(dataset("iris/windfor").table, rows))
+
+    def values(**reading):
+        frame = energy_assets.read("iris/windfor", "2026-07-15", "2026-07-15", settings=made, **reading)
+        return [float(value) for value in frame["generation"]]
+
+    assert values() == [1.0, 2.0]
+    assert values(latest=True) == [2.0]
+
+
 def test_a_derived_table_is_read_by_its_asset_name():
     assert table_named("gb/generation_mix_half_hourly").name == "gb_generation_mix_half_hourly"
 
