@@ -43,9 +43,10 @@ def main() -> None:
 
 def report_lost(instance: dg.DagsterInstance) -> None:
     """What Dagster's monitoring does with a run whose process is gone, some time after."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])):
-        instance.add_run_tags(run.run_id, {LOST: "with its daemon"})
-        instance.report_run_failed(run)
+    for run in instance.get_runs():
+        if not run.is_finished:
+            instance.add_run_tags(run.run_id, {LOST: "with its daemon"})
+            instance.report_run_failed(run)
 
 
 def requests(definitions: dg.Definitions, platform: Platform, instance: dg.DagsterInstance) -> list[dg.RunRequest]:

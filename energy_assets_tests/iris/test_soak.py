@@ -234,7 +234,11 @@ def test_every_message_is_in_the_tables_once_whatever_is_killed(
         disturb(soak, fed)
         soak.work_off()
         completed = Counter(label for _, label in soak.iris.completed())
+        struck = Counter[str]()
+        for fault in soak.iris.faults():
+            struck[fault["kind"]] += fault["hit"]
     assert (soak.listener.lives, soak.daemon.lives) == (LISTENER_KILLS + 1, DAEMON_KILLS + 1)
+    assert (struck["reset"] + struck["close"], struck["duplicate"]) == (len(BREAKS), REPEATED)
     assert completed.keys() == {f.message.label for f in fed}
     assert sum(completed.values()) >= MESSAGES + REPEATED
     tables_hold_what_was_fed(tmp_path, fed)
@@ -263,11 +267,6 @@ def disturb(soak: Soak, fed: Sequence[Fed]) -> None:
         for part in work:
             part.result()
     log.info("disturbed for %.0f s", time.monotonic() - begun)
-    struck = {f["kind"]: 0 for f in soak.iris.faults()}
-    for fault in soak.iris.faults():
-        struck[fault["kind"]] += fault["hit"]
-    assert struck["reset"] + struck["close"] == len(BREAKS)
-    assert struck["duplicate"] == REPEATED
 
 
 def tables_hold_what_was_fed(home: Path, fed: Sequence[Fed]) -> None:
