@@ -59,7 +59,7 @@ PRICE_PER_TIB_GBP = 5.00
 """On-demand list price of 6.25 US dollars a TiB at 0.80 pounds a dollar. Regions have prices of their own and the rate
 moves: who wants the bill to the penny sets what their invoice says."""
 
-IRIS_BATCH_SECONDS = {"duckdb": 60, "bigquery": 300}
+IRIS_BATCH_SECONDS = {"duckdb": 30, "bigquery": 300}
 """Time that pushed messages gather before they are loaded. BigQuery counts load jobs, 1,500 a table and 100,000 a
 project in a day: every 5 minutes is 288 a day, and a fresh staging table for each batch keeps even that off the
 tables."""
