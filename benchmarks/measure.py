@@ -133,7 +133,7 @@ _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 def _clean(environment: Mapping[str, str] | None) -> dict[str, str]:
     """This process's environment without the project's own variables: settings are the defaults."""
-    own = ("ENERGY_ASSETS_", "BMRS_API_KEY_", "DAGSTER_")
+    own = ("ENERGY_ASSETS_", "BMRS_API_KEY_", "IRIS_", "DAGSTER_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return kept | dict(environment or {})
 

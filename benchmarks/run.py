@@ -13,6 +13,7 @@ import bigquery
 import bod
 import everything
 import iris
+import iris_load
 import location
 import year
 from report import NotHereError, Result, write_page
@@ -28,6 +29,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "year": lambda args: year.fuelinst(args.rounds, args.days),
     "location": lambda args: location.load(args.rounds),
     "iris": lambda args: iris.take(args.rounds),
+    "iris_load": lambda args: iris_load.load(args.rounds, args.small, args.part),
+    "iris_live": lambda args: iris_load.live(args.seconds, args.warm),
     "bigquery": lambda args: bigquery.warehouse(args.rounds, args.units),
 }
 
@@ -38,6 +41,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="runs of each way, taken in turns")
     parser.add_argument("--units", type=int, default=bod.UNITS, help="BM units in a day of BOD, 192 rows each")
     parser.add_argument("--days", type=int, default=year.DAYS, help="days of FUELINST")
+    parser.add_argument("--small", type=int, default=iris_load.SMALL, help="small messages in the drop folder")
+    parser.add_argument("--part", type=float, default=1.0, help="part of the backlog of 100,000 files")
+    parser.add_argument("--seconds", type=float, default=iris_load.SECONDS, help="of messages from queue to query")
+    parser.add_argument("--warm", type=float, default=iris_load.WARM_SECONDS, help="seconds before that")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of RESULTS.md and results/")
     args = parser.parse_args()
     for name in args.names or BENCHMARKS:
