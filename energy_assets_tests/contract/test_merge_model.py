@@ -171,7 +171,7 @@ def shared(
         warehouse.close()
 
 
-EXAMPLES = {"duckdb": 25, "bigquery": 6}
+EXAMPLES = {"duckdb": 25, "bigquery": 4}
 """Sequences of commits tried on each store: one commit is ten calls and jobs where the store is a service."""
 
 
