@@ -83,6 +83,10 @@ heavy day is written from its first answer on. Smaller ones wait, because a comm
 BATCH_WINDOWS = 96
 """Windows that one commit gathers at most: what a killed backfill of a small dataset has to ask for again."""
 
+BATCH_REQUESTS = 2_000
+"""Requests whose answers one commit gathers, while the writer has nothing to do: an archive has a download for each
+message, and a killed refill must not have to repeat hours of them. A minute's worth at the archive's pace."""
+
 GIVE_UP_AFTER = 3
 """Windows of one dataset that may bring no answer before the rest are left alone: each has been retried for long."""
 
@@ -398,6 +402,7 @@ class _DatasetRun:
         self._handing = asyncio.Lock()
         self._commit: asyncio.Task[None] | None = None
         self._gathered = _Gathered()
+        self._asked_before = 0
         self._tally = _Tally()
         self._unanswered = 0
         self._refused = 0
@@ -515,8 +520,13 @@ class _DatasetRun:
         self._gathered.bodies.append(body)
         self._gathered.rows += typed.rows.num_rows
         idle = self._commit is None or self._commit.done()
-        if idle and (self._is_full() or self._gathered.rows >= EAGER_ROWS):
+        if idle and (self._is_full() or self._is_worth_writing()):
             await self._hand_over()
+
+    def _is_worth_writing(self) -> bool:
+        """Whether what has been gathered pays for a commit of its own."""
+        asked = self._source.requests_sent(self._dataset) - self._asked_before
+        return self._gathered.rows >= EAGER_ROWS or asked >= BATCH_REQUESTS
 
     def _is_full(self) -> bool:
         """Whether another window like the last one would be too much for one commit."""
@@ -580,6 +590,7 @@ class _DatasetRun:
             if self._commit is not None:
                 await self._commit
             gathered, self._gathered = self._gathered, _Gathered()
+            self._asked_before = self._source.requests_sent(self._dataset)
             self._commit = asyncio.create_task(self._write(gathered)) if gathered.receipts else None
 
     async def _write(self, gathered: _Gathered) -> None:
