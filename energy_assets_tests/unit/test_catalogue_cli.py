@@ -89,7 +89,12 @@ class TestCommands:
 
     def test_search_wants_every_word(self) -> None:
         result = runner.invoke(app, ["search", "Wind", "FORECAST", "--json"])
-        assert [entry["code"] for entry in json.loads(result.stdout)] == ["WINDFOR", "DGWS", "WINDFOR_IRIS", "DGWS_IRIS"]
+        assert [entry["code"] for entry in json.loads(result.stdout)] == [
+            "WINDFOR",
+            "DGWS",
+            "WINDFOR_IRIS",
+            "DGWS_IRIS",
+        ]
 
     def test_search_finds_columns_and_former_names(self) -> None:
         for word, code in (("netImbalanceVolume", "DISEBSP"), ("B1770", "DISEBSP")):
