@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import time_machine
 
 from energy_assets.assets.partitions import DAYS
-from energy_assets.automation.housekeeping import housekeeping, remove_old_runs
+from energy_assets.automation.housekeeping import KEEP_LOADS, housekeeping, remove_old_runs
+from energy_assets.automation.iris import iris_load
 
 KEY = dg.AssetKey("prices")
 
@@ -57,3 +59,21 @@ def test_the_job_keeps_two_weeks(instance: dg.DagsterInstance) -> None:
     result = housekeeping.execute_in_process(instance=instance)
     assert result.success
     assert run in {r.run_id for r in instance.get_runs()}
+
+
+def test_loads_of_pushed_messages_go_after_two_days(instance: dg.DagsterInstance) -> None:
+    loads = [created(instance, iris_load) for _ in range(2)]
+    other = created(instance, housekeeping)
+    with time_machine.travel(datetime.now(UTC) + KEEP_LOADS + timedelta(hours=1)):
+        young = created(instance, iris_load)
+        done = housekeeping.execute_in_process(instance=instance)
+    assert done.success
+    left = {run.run_id for run in instance.get_runs()}
+    assert left == {other, young, done.run_id}
+    assert not left & set(loads)
+
+
+def created(instance: dg.DagsterInstance, job: dg.JobDefinition) -> str:
+    """A run that has ended."""
+    config = {"ops": {"load_manifest": {"config": {"manifest": "one"}}}} if job is iris_load else {}
+    return instance.create_run_for_job(job, run_config=config, status=dg.DagsterRunStatus.SUCCESS).run_id
