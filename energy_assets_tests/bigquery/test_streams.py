@@ -46,14 +46,15 @@ def session(store: BigQueryStore, reader: Any, most: int) -> Any:
 def test_a_stream_outlives_its_connections_and_brings_each_row_once(
     store: BigQueryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(streams, "SILENCE_SECONDS", 3.0)
     connection = store.connection()
     reader = Counting(connection.reader)
     opened = session(store, connection.reader, 1)
     found: list[int] = []
     for batch in streams.batches(reader, opened, opened.streams[0].name):  # type: ignore[arg-type]
+        if not found:
+            time.sleep(3.2)
         found += batch.column(0).to_pylist()
-        time.sleep(1.1)
     connection.close()
     assert sorted(found) == list(range(1, ROWS + 1))
     assert len(reader.offsets) > 1

@@ -273,3 +273,26 @@ def test_one_bad_item_harms_no_other() -> None:
     tried, ends = together(lambda group: JobFailedError("bad", transient=False) if "b" in group else None)
     assert tried == [["a", "b", "c"], ["a"], ["b"], ["c"]]
     assert ends == ["a", "bad", "c"]
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize(
+    ("status", "reason", "again"),
+    [
+        (403, "quotaExceeded", True),
+        (403, "rateLimitExceeded", True),
+        (403, "accessDenied", False),
+        (429, "x", True),
+        (500, "internalError", True),
+        (400, "invalidQuery", False),
+    ],
+)
+def test_what_may_help_is_tried_again_and_nothing_else(google: Google, status: int, reason: str, again: bool) -> None:
+    answers = [refusal(status, reason, "Not now"), Answer(200, job("x", {}))]
+    google.rules["GET jobs/x"] = lambda call: answers.pop(0)
+    own = Jobs(google.connection(), patience=60.0)
+    try:
+        own.call("Asking", lambda client: client.get_job("x", retry=None))
+    except WarehouseError as error:
+        assert "Asking failed: Not now" in str(error)
+    assert (not answers) == again
