@@ -30,8 +30,9 @@ from energy_assets.ingest.columns import Stamp, micros
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Counts, Receipt, Window, WriteBatch
 from energy_assets.ingest.planner import halves
 from energy_assets.ingest.predecessor import PREFIX, Findings, Judged, OldTables, bench
-from energy_assets.ingest.refresh import BATCH_ROWS, BATCH_WINDOWS, new_receipt_id
+from energy_assets.ingest.refresh import BATCH_ROWS, BATCH_WINDOWS
 from energy_assets.ingest.typed import RefusedBodyError, Typed, TypingEngine
+from energy_assets.ingest.writing import new_receipt_id
 from energy_assets.warehouse.interface import Warehouse
 
 logger = logging.getLogger(__name__)

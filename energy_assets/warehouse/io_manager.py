@@ -112,8 +112,8 @@ def write_derived(
         WarehouseError: The store refused; nothing was written.
     """
     from energy_assets.ingest.model import QUARANTINE_SCHEMA, Counts, Receipt, Window, WriteBatch
-    from energy_assets.ingest.refresh import new_receipt_id
     from energy_assets.ingest.typed import Stamp, stamp_rows
+    from energy_assets.ingest.writing import new_receipt_id
 
     now = datetime.now(tz=UTC)
     window = Window(calendar.day_start_utc(first), calendar.day_bounds_utc(last)[1])

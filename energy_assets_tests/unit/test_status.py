@@ -16,7 +16,7 @@ from energy_assets.catalogue import dataset, datasets
 from energy_assets.catalogue.model import Dataset
 from energy_assets.ingest.model import Receipt, ReceiptStatus, Window
 from energy_assets.ingest.planner import atoms_of
-from energy_assets.ingest.refresh import new_receipt_id
+from energy_assets.ingest.writing import new_receipt_id
 from energy_assets.tracking.status import DatasetReport, evaluate, evaluate_days, event_column
 from energy_assets.warehouse.duckdb import DuckDBWarehouse
 
