@@ -6,6 +6,7 @@ here changes an answer; what is kept of DuckDB's own catalogue is forgotten when
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import json
@@ -191,7 +192,9 @@ def keep_the_catalogue() -> None:
         except duckdb.CatalogException:
             return False
 
-    database.connection = lambda: _Watched(connection(), changes)
+    # One for each connection: the package tells them apart by their identity.
+    watched = functools.cache(lambda raw: _Watched(raw, changes))
+    database.connection = lambda: watched(connection())
     database.objects, tables.columns, partitions._hidden = listed, columns, hidden
 
 
