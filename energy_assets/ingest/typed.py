@@ -13,8 +13,10 @@ every member as text, so that the odd rows can be named, counted and kept.
 from __future__ import annotations
 
 import codecs
+import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,8 +44,9 @@ from energy_assets.ingest.columns import (
 )
 from energy_assets.ingest.hashing import RowWords
 from energy_assets.ingest.members import MemberCount, count_members
-from energy_assets.ingest.messages import unpack
+from energy_assets.ingest.messages import Unpacked, unpack, without
 from energy_assets.ingest.model import QUARANTINE_SCHEMA
+from energy_assets.ingest.poison import Halving
 
 __all__ = ["RefusedBodyError", "Stamp", "Typed", "TypingEngine", "stamp_rows"]
 
@@ -66,6 +69,15 @@ whole of an answer that comes again at each tick."""
 UNNAMED = "unnamed"
 """Column of a member whose name is empty."""
 
+NEW_COLUMNS_MOST = 64
+"""Members unknown to the catalogue that become columns, those of most records first: a new version brings a few."""
+
+LONGEST_NEW = 200
+"""Characters of the name of such a member; columns are named after it."""
+
+FURTHER = "further_members"
+"""Column of a JSON object with the unknown members beyond."""
+
 HOLD_BACK_ROWS = 5_000
 """A refused window of at most this many rows is quarantined whole, so that none of its rows is lost with its body;
 larger bodies stay in the spool and are asked for again."""
@@ -73,6 +85,8 @@ larger bodies stay in the spool and are asked for again."""
 RAW = "_raw"
 REASON = "_reason"
 ROW = "_row"
+WORKING = (RAW, REASON, ROW, "_winner", "_agrees")
+"""Columns of the careful reading's own; a member of such a name gets another."""
 
 _WIRE: dict[FieldType, str] = {
     "text": "VARCHAR",
@@ -96,6 +110,11 @@ _STORED: dict[FieldType, str] = {
     "json": "VARCHAR",
 }
 
+_UNKNOWN = "Member that the catalogue does not know yet."
+
+_NUL = "\0"
+_NUL_SQL = "' || chr(0) || '"
+
 _DATE_TEXT = r"^\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?(Z|\+00:00)?)?$"
 
 
@@ -112,6 +131,7 @@ class Typed:
         extra: Members that the catalogue does not know, as text columns.
         missing: Catalogued columns that no record had.
         messages: Of a segment of messages, one row for each (``MESSAGES_SCHEMA``).
+        unreadable: Of a segment, the digests of the bodies of messages that could not be read.
     """
 
     rows: pa.Table
@@ -122,6 +142,7 @@ class Typed:
     extra: tuple[Field, ...] = ()
     missing: tuple[str, ...] = ()
     messages: pa.Table | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 class RefusedBodyError(ContractError):
@@ -154,35 +175,47 @@ class TypingEngine:
         """Release the engine's memory."""
         self._connection.close()
 
-    def type_body(self, dataset: Dataset, body: Path, stamp: Stamp) -> Typed:
+    def type_body(self, dataset: Dataset, body: Path, stamp: Stamp, refused: str = "") -> Typed:
         """Type one whole body.
 
         Args:
             dataset: The catalogue entry.
             body: File with the decoded JSON text.
             stamp: The window that was asked for, and what provenance is to say.
+            refused: Why the messages of a segment are all to be set aside, where that is so.
 
         Raises:
             RefusedBodyError: The body is not JSON rows, rows lie outside the window, or too many cannot be typed.
         """
         if dataset.query.framing != "rows":
-            return self._type_messages(dataset, body, stamp)
+            return self._type_messages(dataset, body, stamp, refused)
         with _rows_file(dataset, body, stamp) as path:
             return self._read(dataset, path, stamp)
 
-    def _type_messages(self, dataset: Dataset, body: Path, stamp: Stamp) -> Typed:
+    def _type_messages(self, dataset: Dataset, body: Path, stamp: Stamp, refused: str) -> Typed:
         """Type the rows of a segment; a message that cannot be read counts as one record, which is quarantined."""
-        unpacked = unpack(body, dataset, stamp.window, stamp.receipt_id, stamp.ingested_utc)
+        unpacked = unpack(body, dataset, stamp, refused)
         try:
-            typed = self._read(dataset, unpacked.rows, stamp)
+            typed, unpacked = self._read_messages(dataset, body, stamp, unpacked)
         finally:
             unpacked.rows.unlink()
         return replace(
             typed,
             quarantine=pa.concat_tables([unpacked.quarantine, typed.quarantine]),
-            fetched=typed.fetched + unpacked.unreadable,
-            messages=unpacked.messages,
+            fetched=typed.fetched + len(unpacked.unreadable),
+            # What is set aside is no part of what this store knows.
+            messages=None if refused else unpacked.messages,
+            unreadable=unpacked.unreadable,
         )
+
+    def _read_messages(self, dataset: Dataset, body: Path, stamp: Stamp, unpacked: Unpacked) -> tuple[Typed, Unpacked]:
+        try:
+            return self._read(dataset, unpacked.rows, stamp), unpacked
+        except Exception as error:
+            # Whatever it is: a message that nobody foresaw must not take the others with it.
+            halving = Halving(lambda piece: self._read(dataset, piece, stamp), unpacked)
+            typed = halving.run(error)
+        return typed, without(unpacked, halving.reasons, body, dataset, stamp)
 
     def _read(self, dataset: Dataset, path: Path, stamp: Stamp) -> Typed:
         reading = _Reading(self._connection, dataset, path, stamp)
@@ -245,10 +278,11 @@ class _Reading:
         else:
             # A flag where a number belongs, or the reverse, would be turned into the other without a word.
             read = None
-        fetched, keys = self._members()
+        fetched, counts = self._members()
         if fetched == 0:
             return Typed(self._empty(), arrow.empty(QUARANTINE_SCHEMA), 0)
-        self._extra = self._unknown(keys)
+        keys = set(counts)
+        self._extra = self._unknown(counts)
         sound = self._judged(read, keys) if read is not None and not self._extra else None
         return sound or self._run_carefully(fetched, keys)
 
@@ -311,36 +345,51 @@ class _Reading:
             return None
         return whole | {name for name, count in counted.named.items() if count}
 
-    def _members(self) -> tuple[int, set[str]]:
-        """Number of records, and every member name that any of them has."""
+    def _members(self) -> tuple[int, Counter[str]]:
+        """Number of records, and how many of them have a member, by its name."""
         if self._dataset.query.scalars:
             found = self._first(f"SELECT count(*) FROM {self._objects()}")
-            return (int(found[0]) if found else 0), set()
+            return (int(found[0]) if found else 0), Counter()
         try:
             groups = self._db.execute(
                 f"SELECT json_keys(json) AS k, count(*) FROM {self._objects()} GROUP BY k"
             ).fetchall()
         except duckdb.Error as error:
             raise self.refusal(f"the body is not a JSON array of records ({_first_line(error)})") from error
-        return sum(int(n) for _, n in groups), {key for keys, _ in groups for key in keys or ()}
+        counts: Counter[str] = Counter()
+        for keys, number in groups:
+            counts.update(dict.fromkeys(keys or (), int(number)))
+        return sum(int(n) for _, n in groups), counts
 
     def _objects(self) -> str:
         return f"read_json_objects({self._file}, format='array', maximum_object_size={LARGEST_RECORD})"
 
-    def _unknown(self, keys: set[str]) -> tuple[Field, ...]:
+    def _unknown(self, counts: Mapping[str, int]) -> tuple[Field, ...]:
         """Members that the entry does not name, as text columns; a name differs from others in more than case."""
-        named = {member for member, _ in self._wire} | set(self._dataset.ignored)
-        taken = {f.name.lower() for f in self._table.fields} | {name.lower() for name, _ in self._table.columns}
-        extra = []
-        for key in sorted(keys - named):
-            name = plain = key or UNNAMED
-            count = 1
-            while name.lower() in taken:
-                count += 1
-                name = f"{plain}_{count}"
-            taken.add(name.lower())
-            extra.append(Field(name, "text", "Member that the catalogue does not know yet.", aliases=(key,)))
+        members = {member for member, _ in self._wire}
+        unknown = sorted(counts.keys() - members - set(self._dataset.ignored))
+        usual = sorted((key for key in unknown if len(key) <= LONGEST_NEW), key=lambda key: -counts[key])
+        own = sorted(usual[:NEW_COLUMNS_MOST])
+        taken = {name.lower() for name in (*members, *map(_raw_of, members), *WORKING, *dict(self._table.columns))}
+        extra = [Field(_free(key or UNNAMED, taken), "text", _UNKNOWN, aliases=(key,)) for key in own]
+        if len(own) < len(unknown):
+            extra.append(
+                Field(_free(FURTHER, taken), "text", "Further members that the catalogue does not know, JSON.")
+            )
         return tuple(extra)
+
+    def _extra_value(self, f: Field) -> str:
+        """SQL for what a record has in a column that the catalogue does not know."""
+        if f.aliases:
+            return _member(f.aliases[0], "text")
+        kept = [
+            *(member for member, _ in self._wire),
+            *self._dataset.ignored,
+            *(x for e in self._extra for x in e.aliases),
+        ]
+        # A patch takes away the members that it says are null.
+        patch = _escape(json.dumps(dict.fromkeys(kept)))
+        return f"nullif(CAST(json_merge_patch(json, '{patch}') AS VARCHAR), '{{}}')"
 
     def _read_fast(self) -> pa.Table | None:
         """All rows as stored, without provenance; ``None`` where there is none or a value does not fit its type.
@@ -389,8 +438,8 @@ class _Reading:
             value = raw = self._said(member, f)
             if self._dataset.query.scalars:
                 value, raw = "CASE WHEN json_type(json) = 'VARCHAR' THEN json->>'$' END", "json::VARCHAR"
-            parts.append(f"{_careful_cast(value, f.type)} AS {_q(member)}, {raw} AS {_q('raw ' + member)}")
-        parts += [f"{_member(f.aliases[0], 'text')} AS {_q(f.name)}" for f in self._extra]
+            parts.append(f"{_careful_cast(value, f.type)} AS {_q(member)}, {raw} AS {_q(_raw_of(member))}")
+        parts += [f"{self._extra_value(f)} AS {_q(f.name)}" for f in self._extra]
         self._db.execute(
             f"CREATE OR REPLACE TEMP TABLE wire AS SELECT row_number() OVER () - 1 AS {ROW}, json::VARCHAR AS {RAW}, "
             f"{', '.join(parts)} FROM {self._objects()}"
@@ -607,9 +656,25 @@ def _enveloped(text: bytes, refuse: Callable[[str], RefusedBodyError]) -> bytes:
     return inner
 
 
+def _raw_of(member: str) -> str:
+    """Column with what a record said of a catalogued member."""
+    return f"raw {member}"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, or one with a number where it differs from another in case at most; it is taken from then on."""
+    plain = name = name.replace("\0", "")
+    count = 1
+    while name.lower() in taken:
+        count += 1
+        name = f"{plain}_{count}"
+    taken.add(name.lower())
+    return name
+
+
 def _faults(member: str, kind: FieldType) -> Iterator[tuple[str, str]]:
     """Conditions under which a member's value cannot be stored, each with SQL for the reason."""
-    value, raw, name = _q(member), _q("raw " + member), _escape(member)
+    value, raw, name = _q(member), _q(_raw_of(member)), _escape(member)
     yield f"{raw} IS NOT NULL AND {value} IS NULL", f"'{name} is not {_an(kind)}: ' || left({raw}, 80)"
     if kind in ("integer", "number"):
         yield f"NOT isfinite({value})", f"'{name} is not a finite number'"
@@ -655,7 +720,8 @@ def _member(member: str, kind: FieldType) -> str:
     """SQL for one member of the record as text (as JSON for nested ones); null for JSON null."""
     # A path cannot name a member without a name; a pointer can.
     path = '$."' + member.replace('"', '\\"') + '"' if member else "/"
-    value = f"(json->'{_escape(path)}')"
+    # A statement ends at a NUL.
+    value = f"(json->('{_escape(path).replace(_NUL, _NUL_SQL)}'))" if _NUL in path else f"(json->'{_escape(path)}')"
     if kind == "json":
         return f"nullif(CAST({value} AS VARCHAR), 'null')"
     # Writes a number as the fast reading does, which ``->>`` does not: 1e+300 and 1e300.

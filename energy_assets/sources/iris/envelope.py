@@ -28,7 +28,21 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _STREAM = re.compile(r"[A-Za-z0-9_]{1,32}")
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message lies that is too large to be held.
+
+    Attributes:
+        begin: First byte of its line, or 0 where it is a file of its own.
+        length: Bytes.
+        sha256: Digest of the body as it lies there.
+    """
+
+    begin: int
+    length: int
+    sha256: str
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message with everything that was known when it came.
 
     Attributes:
@@ -45,6 +59,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
             name relative to the drop folder.
         body: The body where it is UTF-8.
         body_base64: The body where it is not.
+        refused: Why the body is not to be looked into; only the loader says so.
+        cut: Where the whole message lies, if the body is only its beginning.
     """
 
     stream: str | None
@@ -58,6 +74,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     body: str | None
     body_base64: str | None
+    refused: str | None = None
+    cut: Cut | None = None
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -111,11 +129,14 @@ def decode(line: bytes) -> Envelope:
         ContractError: The line is torn, or not an envelope.
     """
     try:
-        return _DECODER.decode(line)
+        found = _DECODER.decode(line)
     except msgspec.DecodeError as error:
         raise ContractError(
             f"A line of an IRIS segment is no envelope ({error}); the file was not written by us."
         ) from error
+    if found.body is None:
+        raw_body(found)
+    return found
 
 
 def raw_body(envelope: Envelope) -> bytes:
@@ -130,6 +151,15 @@ def raw_body(envelope: Envelope) -> bytes:
         return base64.b64decode(envelope.body_base64 or "", validate=True)
     except ValueError as error:
         raise ContractError(f"The body of IRIS message {envelope.message_id!r} is no base64 ({error}).") from error
+
+
+def body_digest(envelope: Envelope) -> str:
+    """SHA-256 of the body, also where it is not held.
+
+    Raises:
+        ContractError: It is neither text nor base64.
+    """
+    return envelope.cut.sha256 if envelope.cut is not None else hashlib.sha256(raw_body(envelope)).hexdigest()
 
 
 def stream_of(subject: str | None) -> str | None:
