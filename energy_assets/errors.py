@@ -16,6 +16,7 @@
 ├── ``ContractError``       an answer came, and is not what was asked for
 └── ``WarehouseError``      the store refused, is busy, full or foreign
     ├── ``WarehouseBusyError``
+    ├── ``ForeignRowsError``    synthetic rows for a store of real ones, or the reverse
     ├── ``MovedError``          somebody else changed what was about to be replaced
     └── ``UnknownAsOfError``    nothing was held yet at the moment asked about
 """
@@ -101,8 +102,16 @@ class WarehouseError(EnergyAssetsError):
     """The store refused a read or write."""
 
 
+class NothingYetError(WarehouseError):
+    """Nothing was ever fetched of what is to be read."""
+
+
 class WarehouseBusyError(WarehouseError):
     """Another process held the store for longer than we wait."""
+
+
+class ForeignRowsError(WarehouseError):
+    """The rows are synthetic and the store holds real ones, or the reverse."""
 
 
 class MovedError(WarehouseError):

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from energy_assets import arrow
 from energy_assets.catalogue.model import Table
-from energy_assets.errors import UnknownAsOfError, WarehouseError
+from energy_assets.errors import NothingYetError, UnknownAsOfError, WarehouseError
 from energy_assets.warehouse.interface import ReadView
 from energy_assets.warehouse.sql import HISTORY_COLUMNS, TableSql
 from energy_assets.warehouse.staging import arrow_schema
@@ -37,9 +37,9 @@ def check(table: Table, view: ReadView, ingested_as_of: datetime | None, publish
         raise WarehouseError(f"{table.name} has no publication time: read it with ingested_as_of instead.")
 
 
-def nothing_yet(schema: str, table: Table) -> WarehouseError:
+def nothing_yet(schema: str, table: Table) -> NothingYetError:
     """The refusal where nobody has asked the provider yet."""
-    return WarehouseError(f"{schema}.{table.name} holds nothing yet: refresh {table.dataset} first.")
+    return NothingYetError(f"{schema}.{table.name} holds nothing yet: refresh {table.dataset} first.")
 
 
 def unknown_as_of(table: Table, from_day: date, to_day: date, moment: datetime) -> UnknownAsOfError:
