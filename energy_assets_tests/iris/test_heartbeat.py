@@ -180,11 +180,18 @@ def test_a_state_that_cannot_be_read_is_none(folder: DropFolder):
 
 
 def test_old_days_are_removed_and_strangers_stay(folder: DropFolder):
-    old, kept = NOON.date() - timedelta(days=KEEP_DAYS + 1), NOON.date() - timedelta(days=KEEP_DAYS)
-    for name in (f"{old}.ndjson", f"{kept}.ndjson", "notes.txt"):
+    older, old, kept = (f"{NOON.date() - timedelta(days=KEEP_DAYS + n)}.ndjson" for n in (2, 1, 0))
+    for name in (older, old, kept, "notes.txt"):
         (folder.heartbeats / name).write_text("")
     Heart(folder).line(beat(0))
-    assert {p.name for p in folder.heartbeats.iterdir()} == {f"{kept}.ndjson", "notes.txt", "2026-07-15.ndjson"}
+    assert {p.name for p in folder.heartbeats.iterdir()} == {old, kept, "notes.txt", "2026-07-15.ndjson"}
+
+
+def test_after_months_of_silence_it_is_still_known_since_when(folder: DropFolder):
+    months = 200 * 24 * 60
+    Heart(folder).line(beat(-months))
+    Heart(folder).line(beat(0, "restored", "b"))
+    assert [o.from_utc for o in outages(read_beats(folder.root, at(-9), at(9)), at(-2 * months), at(1))] == [at(-months)]
 
 
 def test_a_folder_without_heartbeats_has_none(tmp_path: Path):

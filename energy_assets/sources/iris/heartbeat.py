@@ -32,6 +32,9 @@ LONGEST_SILENCE = timedelta(seconds=3 * BEAT_SECONDS)
 KEEP_DAYS = 92
 """Days that lines are kept: what they say was missed is asked for within days. A day is half a megabyte."""
 
+DRAINED = "drained"
+"""Reason of the last line of a listener that has emptied the queue and ended."""
+
 _FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.ndjson")
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -172,10 +175,11 @@ class Heart:
         temporary.replace(self._folder.state)
 
     def _remove_before(self, first: date) -> None:
-        for path in self._folder.heartbeats.iterdir():
-            match = _FILE.fullmatch(path.name)
-            if match and match[1] < first.isoformat():
-                path.unlink(missing_ok=True)
+        """Remove old days but for the last of them, which says since when nobody listened before the others."""
+        matches = ((_FILE.fullmatch(path.name), path) for path in sorted(self._folder.heartbeats.iterdir()))
+        old = [path for match, path in matches if match and match[1] < first.isoformat()]
+        for path in old[:-1]:
+            path.unlink(missing_ok=True)
 
 
 def read_state(root: Path) -> State | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from energy_assets.errors import SpoolError, UnreachableError
 from energy_assets.sources.iris.connection import PREFETCH, Connection
 from energy_assets.sources.iris.dropfolder import GIGABYTE, DropFolder
-from energy_assets.sources.iris.heartbeat import Event, read_state
+from energy_assets.sources.iris.heartbeat import DRAINED, Event, read_state
 from energy_assets.sources.iris.keeper import BATCH_BYTES, MESSAGE_BYTES, BrokenLinkError, Keeper
 from energy_assets.sources.iris.pulse import Pulse
 from energy_assets.sources.iris.refusals import in_short, refusal
@@ -129,7 +129,7 @@ async def listen(
         )
         logger.info("Listening to %s, writing to %s.", connection.address, folder.root)
         session = _Session(connection, keeper, pulse, tally, limits, measure, stop, drain, on_progress)
-        async with _beating(pulse, "drained" if drain else "told to stop"):
+        async with _beating(pulse, lambda: DRAINED if session.drained else "told to stop"):
             try:
                 await session.run()
             finally:
@@ -146,13 +146,14 @@ def _numbering_before(folder: DropFolder, queue: str) -> Numbering:
 
 
 @asynccontextmanager
-async def _beating(pulse: Pulse, ending: str) -> AsyncIterator[None]:
-    """The heartbeat, from ``started`` to ``stopped``."""
+async def _beating(pulse: Pulse, ending: Callable[[], str]) -> AsyncIterator[None]:
+    """The heartbeat, from ``started`` to ``stopped``; ``ending`` says why where nothing was raised."""
     await pulse.tell("started")
     beating = asyncio.create_task(pulse.keep_beating())
-    reason = ending
+    reason = ""
     try:
         yield
+        reason = ending()
     except BaseException as error:
         reason = in_short(error)
         raise
