@@ -59,6 +59,8 @@ class Body:
         attempts: Requests it took.
         requested_utc: When the successful request was sent.
         sandbox: Whether a local stand-in answered, by its own word.
+        pushed: Whether nobody can be asked for it again, so that what may not be stored is set aside and not refused.
+        mixed: Whether what was pushed together with it came from a stand-in in part.
     """
 
     path: Path
@@ -69,6 +71,8 @@ class Body:
     attempts: int
     requested_utc: datetime
     sandbox: bool = False
+    pushed: bool = False
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +247,7 @@ class Outcome:
         missing_columns: Catalogued columns that no row of a window had.
         days: Settlement days whose rows changed.
         reason: Why nothing was asked for, or the first failure.
+        unreadable: Digests of the bodies of messages that could not be read, or may not be stored.
     """
 
     dataset: str
@@ -257,6 +262,7 @@ class Outcome:
     missing_columns: tuple[str, ...] = ()
     days: tuple[date, ...] = ()
     reason: str = ""
+    unreadable: frozenset[str] = frozenset()
 
 
 class Source(Protocol):

@@ -63,6 +63,10 @@ TYPING_BYTES = 24 << 20
 """Bytes of the bodies typed at once: two of a usual BOD window. A larger body is typed alone; typing takes about five
 times its size."""
 
+MESSAGES_WEIGHT = 2
+"""How many times its size a segment of messages counts while it is typed: it is taken apart before, and its rows, with
+what says where they came from, are twice as large."""
+
 BATCH_ROWS = 120_000
 """Rows that one commit gathers, unless a single window has more: a commit costs the same for one row as for thousands,
 and memory follows this number."""
@@ -212,6 +216,7 @@ def merged(first: Outcome, second: Outcome) -> Outcome:
         missing_columns=tuple(sorted({*first.missing_columns, *second.missing_columns})),
         days=tuple(sorted({*first.days, *second.days})),
         reason=worse.reason,
+        unreadable=first.unreadable | second.unreadable,
     )
 
 
@@ -294,6 +299,7 @@ class _Gathered:
     typed: list[Typed] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     rows: int = 0
+    label: str | None = None
 
 
 @dataclass
@@ -310,6 +316,7 @@ class _Tally:
     missing_columns: set[str] = field(default_factory=set)
     days: set[date] = field(default_factory=set)
     reasons: list[str] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
 
     def add(self, receipt: Receipt) -> None:
         self.counts += receipt.counts
@@ -341,6 +348,7 @@ class _Tally:
             missing_columns=tuple(sorted(self.missing_columns)),
             days=tuple(sorted(self.days)),
             reason=next(iter([*self.failures, *self.reasons]), ""),
+            unreadable=frozenset(self.unreadable),
         )
 
 
@@ -459,18 +467,20 @@ class _DatasetRun:
             body_bytes=body.size,
             attempts=body.attempts,
         )
+        foreign = await self._foreign(label, body) if body.pushed else ""
         try:
-            async with self._typists.turns.turn(body.size):
+            async with self._typists.turns.turn(_weight(dataset, body)):
                 # While the writer is behind, nothing more is typed: memory holds two batches and never a queue of them.
                 if self._is_full():
                     await self._hand_over()
-                typed = await self._typists.type_body(dataset, body, stamp)
+                typed = await self._typists.type_body(dataset, body, stamp, foreign)
         except RefusedBodyError as error:
             counts = Counts(fetched=error.fetched, quarantined=error.quarantine.num_rows)
             await self._fail(asked.with_(counts=counts), error, error.quarantine)
             self._keep(body, asked)
             return
         self._accepted = True
+        self._tally.unreadable.update(typed.unreadable)
         counts = Counts(
             fetched=typed.fetched,
             boundary=typed.boundary,
@@ -478,11 +488,15 @@ class _DatasetRun:
             quarantined=typed.quarantine.num_rows,
         )
         asked = asked.with_(
-            counts=counts, new_columns=tuple(f.aliases[0] for f in typed.extra), missing_columns=typed.missing
+            counts=counts, new_columns=tuple(f.name for f in typed.extra), missing_columns=typed.missing
         )
         if typed.rows.num_rows == 0:
-            await self._empty(asked, typed, body)
+            await self._empty(asked.with_(reason=foreign), typed, body)
             return
+        while self._gathered.label not in (None, label):
+            # A stand-in and the provider never share a commit.
+            await self._hand_over()
+        self._gathered.label = label
         self._gathered.receipts.append(asked.with_(status="written"))
         self._gathered.typed.append(typed)
         self._gathered.bodies.append(body)
@@ -490,6 +504,16 @@ class _DatasetRun:
         idle = self._commit is None or self._commit.done()
         if idle and (self._is_full() or self._is_worth_writing()):
             await self._hand_over()
+
+    async def _foreign(self, label: str, body: Body) -> str:
+        """Why what was pushed may not be stored here, in which case it is set aside; empty where it may."""
+        if body.mixed:
+            # Where the store has no word on it yet, what is genuine has the first.
+            await self._writer.foreign(self._engine.source_api[self._dataset.provider])
+        foreign = await self._writer.foreign(label)
+        if foreign:
+            logger.error("%s: messages are set aside: %s", self._dataset.code, foreign)
+        return foreign
 
     def _is_worth_writing(self) -> bool:
         """Whether what has been gathered pays for a commit of its own."""
@@ -504,11 +528,11 @@ class _DatasetRun:
 
     async def _empty(self, receipt: Receipt, typed: Typed, body: Body) -> None:
         status, reason = empty_status(self._dataset, receipt.window, receipt.requested_utc)
-        judged = receipt.with_(status=status, reason=reason)
+        judged = receipt.with_(status=status, reason=receipt.reason or reason)
         # What is held of a register is an earlier reading, not what this one answers for.
         register = self._dataset.query.unit == "snapshot"
+        await self._writer.register(typed, at_once=not body.pushed)
         final = await self._recorded(judged, typed.quarantine, None if register else self._dataset.table)
-        await self._writer.register(typed)
         self._tally.add(final)
         self._keep(body, final)
 
@@ -563,7 +587,9 @@ class _DatasetRun:
 
     async def _write(self, gathered: _Gathered) -> None:
         try:
-            result, refused = await self._writer.write(self._dataset, gathered.receipts, gathered.typed)
+            result, refused = await self._writer.write(
+                self._dataset, gathered.receipts, gathered.typed, pushed=all(body.pushed for body in gathered.bodies)
+            )
         except Exception as error:
             # The same wall: the batch's windows get receipts that say why, whatever it was.
             await self._fail_all(gathered.receipts, error)
@@ -579,6 +605,11 @@ class _DatasetRun:
 
     def _keep(self, body: Body, receipt: Receipt) -> None:
         _tidy(lambda: self._engine.spool.keep(body, receipt))
+
+
+def _weight(dataset: Dataset, body: Body) -> int:
+    """Bytes that typing a body takes, in multiples of which memory follows."""
+    return body.size if dataset.query.framing == "rows" else MESSAGES_WEIGHT * body.size
 
 
 def _foreseen(error: Exception, dataset: Dataset, window: Window) -> EnergyAssetsError:
@@ -639,9 +670,9 @@ class _Typists:
         for _ in range(TYPING_WORKERS):
             self._pool.submit(self._engine)
 
-    async def type_body(self, dataset: Dataset, body: Body, stamp: Stamp) -> Typed:
-        """Type a body in a worker thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, dataset, body, stamp)
+    async def type_body(self, dataset: Dataset, body: Body, stamp: Stamp, refused: str) -> Typed:
+        """Type a body in a worker thread; ``refused`` says why its messages are to be set aside, if they are."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, dataset, body, stamp, refused)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -655,5 +686,5 @@ class _Typists:
             self._engines.append(engine)
         return engine
 
-    def _work(self, dataset: Dataset, body: Body, stamp: Stamp) -> Typed:
-        return self._engine().type_body(dataset, body.path, stamp)
+    def _work(self, dataset: Dataset, body: Body, stamp: Stamp, refused: str) -> Typed:
+        return self._engine().type_body(dataset, body.path, stamp, refused)

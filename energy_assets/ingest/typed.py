@@ -371,7 +371,7 @@ class _Reading:
         usual = sorted((key for key in unknown if len(key) <= LONGEST_NEW), key=lambda key: -counts[key])
         own = sorted(usual[:NEW_COLUMNS_MOST])
         taken = {name.lower() for name in (*members, *map(_raw_of, members), *WORKING, *dict(self._table.columns))}
-        extra = [Field(_free(key or UNNAMED, taken), "text", _UNKNOWN, aliases=(key,)) for key in own]
+        extra = [Field(_free(key.replace(_NUL, "") or UNNAMED, taken), "text", _UNKNOWN, aliases=(key,)) for key in own]
         if len(own) < len(unknown):
             extra.append(
                 Field(_free(FURTHER, taken), "text", "Further members that the catalogue does not know, JSON.")
@@ -663,7 +663,7 @@ def _raw_of(member: str) -> str:
 
 def _free(name: str, taken: set[str]) -> str:
     """The name, or one with a number where it differs from another in case at most; it is taken from then on."""
-    plain = name = name.replace("\0", "")
+    plain = name
     count = 1
     while name.lower() in taken:
         count += 1

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,11 +24,11 @@ import pyarrow.compute as pc
 from energy_assets import arrow
 from energy_assets.catalogue.iris import MESSAGES
 from energy_assets.catalogue.model import Dataset, Table
-from energy_assets.errors import WarehouseError
+from energy_assets.errors import ForeignRowsError, WarehouseError
 from energy_assets.ingest.columns import Stamp, stamped
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Counts, Receipt, Window, WriteBatch, WriteResult
 from energy_assets.ingest.typed import Typed
-from energy_assets.warehouse.interface import Warehouse
+from energy_assets.warehouse.interface import Origin, Warehouse
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class Writer:
         self._run_id = run_id
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue()
         self._claimed: set[str] = set()
+        self._foreign: dict[str, str] = {}
         self._claiming = threading.Lock()
         self._register: list[pa.Table] = []
         self._registering = threading.Lock()
@@ -93,9 +94,24 @@ class Writer:
         for thread in self._threads:
             thread.start()
 
-    async def write(self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed]) -> Written:
-        """Commit typed windows; gives the result and the receipts of windows refused as repeated bodies."""
-        return await self._submit(lambda: self._commit(dataset, receipts, typed))
+    async def write(
+        self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed], *, pushed: bool = False
+    ) -> Written:
+        """Commit typed windows; gives the result and the receipts of windows refused as repeated bodies.
+
+        What was pushed is loaded again until all has been written. Other windows are not asked for again once their
+        receipts are there, so what became of their messages is written before.
+        """
+        return await self._submit(lambda: self._commit(dataset, receipts, typed, pushed))
+
+    async def foreign(self, label: str) -> str:
+        """Why rows with this label may not be stored here; empty where they may, which then is the store's word.
+
+        Raises:
+            WarehouseError: The store cannot be asked.
+        """
+        kind = _kind(label)
+        return "" if kind in self._claimed else await self._submit(lambda: self._refusal(kind))
 
     async def record(self, receipt: Receipt, quarantine: pa.Table | None, held_in: Table | None) -> Receipt:
         """Append a receipt that comes without rows, and give it as it was recorded.
@@ -108,10 +124,14 @@ class Writer:
         """Append the receipts of windows that failed, in one call."""
         await self._submit(lambda: self._warehouse.record(receipts))
 
-    async def register(self, typed: Typed) -> None:
-        """Keep what became of the messages of a window whose answer held no rows."""
-        if typed.messages is not None:
-            await self._submit(lambda: self._note([typed]))
+    async def register(self, typed: Typed, *, at_once: bool) -> None:
+        """Keep what became of the messages of a window whose answer held no rows, and write it where that is wanted.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
+        if typed.messages is not None and typed.messages.num_rows:
+            await self._submit(lambda: self._note([typed], least=1 if at_once else REGISTER_ROWS))
 
     async def finish_register(self) -> None:
         """Write what is still to be said of messages.
@@ -179,7 +199,7 @@ class Writer:
         self._warehouse.record([receipt], quarantine)
         return receipt
 
-    def _commit(self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed]) -> Written:
+    def _commit(self, dataset: Dataset, receipts: Sequence[Receipt], typed: Sequence[Typed], pushed: bool) -> Written:
         keep: list[tuple[Receipt, Typed]] = []
         refused: list[Receipt] = []
         seen = self._seen_bodies(dataset, receipts)
@@ -195,27 +215,40 @@ class Writer:
             self._warehouse.record(refused)
         if not keep:
             return WriteResult((), {}), tuple(refused)
-        self._claim(keep[0][1].rows)
         rows = pa.concat_tables([t.rows for _, t in keep], promote_options="default")
         extra = tuple({f.name: f for _, t in keep for f in t.extra}.values())
         quarantine = pa.concat_tables([t.quarantine for _, t in keep])
+        self._claim(rows)
         batch = WriteBatch(dataset.table, rows, tuple(r for r, _ in keep), quarantine, extra)
+        own = [one for _, one in keep]
+        if not pushed:
+            self._note(own, least=1)
         result = self._warehouse.write(batch)
-        self._note([one for _, one in keep])
+        if pushed:
+            self._note(own, least=REGISTER_ROWS)
         return result, tuple(refused)
 
-    def _note(self, typed: Sequence[Typed]) -> None:
-        """Take the register's rows of what was written; after the rows, so that it never names what is not there."""
+    def _note(self, typed: Sequence[Typed], least: int) -> None:
+        """Take the register's rows of windows, and write what there is from ``least`` on."""
         tables = [one.messages for one in typed if one.messages is not None and one.messages.num_rows]
+        if not tables:
+            return
         with self._registering:
             self._register.extend(tables)
-        self._write_register(least=REGISTER_ROWS)
+        self._write_register(least)
 
     def _write_register(self, least: int) -> None:
         with self._registering:
             if sum(rows.num_rows for rows in self._register) < least:
                 return
             rows, self._register = pa.concat_tables(self._register), []
+        made_up = pc.equal(rows.column("source"), SANDBOX_LABEL)
+        for own in (rows.filter(made_up), rows.filter(pc.invert(made_up))):
+            if own.num_rows:
+                self._write_messages(own)
+
+    def _write_messages(self, rows: pa.Table) -> None:
+        """Write rows of the register that come from one kind of sender."""
         now = self._clock()
         extent = pc.min_max(rows.column("enqueued_utc")).as_py()
         window = Window(
@@ -223,19 +256,28 @@ class Writer:
         )
         receipt = Receipt(new_receipt_id(now), MESSAGES.dataset, MESSAGES.name, window, "written", now, self._run_id)
         receipt = receipt.with_(counts=Counts(fetched=rows.num_rows))
-        label = rows.column("source")[0].as_py()
-        stamp = Stamp(window, receipt.receipt_id, now, label)
+        stamp = Stamp(window, receipt.receipt_id, now, rows.column("source")[0].as_py())
         own = stamped(rows, MESSAGES, stamp)
         self._claim(own)
         self._warehouse.write(WriteBatch(MESSAGES, own, (receipt,), arrow.empty(QUARANTINE_SCHEMA)))
 
     def _claim(self, rows: pa.Table) -> None:
-        label = rows.column("_source_api")[0].as_py()
-        kind: Literal["provider", "sandbox"] = "sandbox" if label == SANDBOX_LABEL else "provider"
+        for label in pc.unique(rows.column("_source_api")).to_pylist():
+            self._claim_kind(_kind(label))
+
+    def _claim_kind(self, kind: Origin) -> None:
         with self._claiming:
             if kind not in self._claimed:
                 self._warehouse.claim(kind)
                 self._claimed.add(kind)
+
+    def _refusal(self, kind: Origin) -> str:
+        if kind not in self._foreign:
+            try:
+                self._claim_kind(kind)
+            except ForeignRowsError as error:
+                self._foreign[kind] = str(error)
+        return self._foreign.get(kind, "")
 
     def _seen_bodies(self, dataset: Dataset, receipts: Sequence[Receipt]) -> dict[str, list[Window]]:
         """The windows of earlier commits that each of these bodies was the answer to."""
@@ -247,6 +289,11 @@ class Writer:
         )
         stored = self._warehouse.windows_with_bodies(dataset.table, {r.body_sha256 for r in receipts}, around)
         return {digest: list(windows) for digest, windows in stored.items()}
+
+
+def _kind(label: str) -> Origin:
+    """Where rows with a label come from."""
+    return "sandbox" if label == SANDBOX_LABEL else "provider"
 
 
 def _repetition(dataset: Dataset, receipt: Receipt, seen: dict[str, list[Window]]) -> str | None:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import Table
-from energy_assets.errors import WarehouseError
+from energy_assets.errors import ForeignRowsError, WarehouseError
 from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import locking, readings, service
 from energy_assets.warehouse.duckdb_parts import DuckDBParts
@@ -307,7 +307,7 @@ class DuckDBWarehouse:
         """Say where this store's rows come from; the first word counts.
 
         Raises:
-            WarehouseError: The store holds rows of the other kind.
+            ForeignRowsError: The store holds rows of the other kind.
         """
         with self._writing("Claiming the store") as (cursor, _):
             origin = self._name(service.ORIGIN)
@@ -315,7 +315,7 @@ class DuckDBWarehouse:
             if not held:
                 cursor.execute(f"INSERT INTO {origin} VALUES (?, ?)", [kind, service.naive(self._clock())])
             elif held[0][0] != kind:
-                raise WarehouseError(
+                raise ForeignRowsError(
                     f"{self._path} holds {held[0][0]} data and the rows to write come from a {kind}: synthetic and "
                     f"real data never mix, so use another ENERGY_ASSETS_HOME."
                 )

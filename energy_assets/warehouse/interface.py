@@ -119,7 +119,7 @@ class Warehouse(Protocol):
         """Say where this store's rows come from; the first word counts.
 
         Raises:
-            WarehouseError: The store holds rows of the other kind; synthetic and real data never mix.
+            ForeignRowsError: The store holds rows of the other kind; synthetic and real data never mix.
         """
         ...
 

@@ -22,7 +22,7 @@ from google.cloud import bigquery
 
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import FieldType, Table
-from energy_assets.errors import WarehouseError
+from energy_assets.errors import ForeignRowsError, WarehouseError
 from energy_assets.ingest.model import QUARANTINE_SCHEMA, Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import readings, service
 from energy_assets.warehouse.bigquery import streams
@@ -330,7 +330,7 @@ class BigQueryWarehouse:
         """Say where this store's rows come from; the first word counts.
 
         Raises:
-            WarehouseError: The store holds rows of the other kind.
+            ForeignRowsError: The store holds rows of the other kind.
         """
         self._prepare()
         held = self._origin()
@@ -344,7 +344,7 @@ class BigQueryWarehouse:
             )
             held = self._origin()
         if held != kind:
-            raise WarehouseError(
+            raise ForeignRowsError(
                 f"The dataset {self._schema} holds {held} data and the rows to write come from a {kind}: synthetic "
                 "and real data never mix, so use another ENERGY_ASSETS_SCHEMA."
             )
