@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from energy_assets import arrow
 from energy_assets.errors import SpoolError
 from energy_assets.ingest.messages import Span, Unpacked
 
@@ -87,7 +87,8 @@ class Halving:
             failed: Exception | None = error
         else:
             failed = None
-            numbers = pc.add(typed.quarantine.column("row_number"), self._rows)
+            own = arrow.to_numpy(typed.quarantine.column("row_number")) + self._rows
+            numbers = arrow.from_numpy(own, pa.int64())
             place = typed.quarantine.schema.get_field_index("row_number")
             quarantine = typed.quarantine.set_column(place, "row_number", numbers)
             self._typed.append(replace(typed, quarantine=quarantine))

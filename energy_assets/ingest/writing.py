@@ -86,7 +86,7 @@ class Writer:
         self._claimed: set[str] = set()
         self._foreign: dict[str, str] = {}
         self._claiming = threading.Lock()
-        self._register: list[pa.Table] = []
+        self._register: dict[Origin, list[pa.Table]] = {}
         self._registering = threading.Lock()
         self._threads = [
             threading.Thread(target=self._run, name="writer", daemon=True) for _ in range(warehouse.writers)
@@ -234,18 +234,18 @@ class Writer:
         if not tables:
             return
         with self._registering:
-            self._register.extend(tables)
+            for rows in tables:
+                # All messages of a window came from one kind of sender.
+                self._register.setdefault(_kind(rows.column("source")[0].as_py()), []).append(rows)
         self._write_register(least)
 
     def _write_register(self, least: int) -> None:
         with self._registering:
-            if sum(rows.num_rows for rows in self._register) < least:
+            if sum(rows.num_rows for tables in self._register.values() for rows in tables) < least:
                 return
-            rows, self._register = pa.concat_tables(self._register), []
-        made_up = pc.equal(rows.column("source"), SANDBOX_LABEL)
-        for own in (rows.filter(made_up), rows.filter(pc.invert(made_up))):
-            if own.num_rows:
-                self._write_messages(own)
+            register, self._register = self._register, {}
+        for tables in register.values():
+            self._write_messages(pa.concat_tables(tables))
 
     def _write_messages(self, rows: pa.Table) -> None:
         """Write rows of the register that come from one kind of sender."""
