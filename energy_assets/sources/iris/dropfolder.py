@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,8 +125,12 @@ class DropFolder:
             raise _unwritable(self.root, error) from error
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Put a file in place whole: a reader sees the old one or the new one, also after a power cut.
+
+    Args:
+        path: The file.
+        content: What it is to hold, or the pieces of it.
 
     Raises:
         OSError: It cannot be written; nothing half-written is left.
@@ -134,14 +138,13 @@ def write_durably(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.stem}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(content)
+            stream.writelines((content,) if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
-    except OSError:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def _name(envelopes: Sequence[Envelope], content: bytes) -> str:
