@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 
 from energy_assets.catalogue import dataset
 from energy_assets.ingest.model import Window
-from energy_assets.ingest.typed import HOLD_BACK_ROWS, RefusedBodyError, Stamp, Typed, TypingEngine, stamp_rows
+from energy_assets.ingest.typed import (
+    HOLD_BACK_ROWS,
+    NEW_COLUMNS_MOST,
+    RefusedBodyError,
+    Stamp,
+    Typed,
+    TypingEngine,
+    stamp_rows,
+)
 
 NOW = datetime(2026, 7, 16, 6, tzinfo=UTC)
 DAY = Window(datetime(2026, 7, 14, 23, tzinfo=UTC), datetime(2026, 7, 15, 23, tzinfo=UTC))
@@ -351,6 +359,30 @@ def test_a_number_where_text_belongs_is_written_alike_by_both_readings(
     for more in ([], [mid(dataProvider="BAD", price="no")]):
         rows = typed(engine, tmp_path, "MID", [*body, *more]).rows.to_pylist()
         assert str(number) in {row["dataset"] for row in rows}
+
+
+@pytest.mark.parametrize("name", ["_row", "_raw", "_reason", "_Row", "_winner", "_agrees", "raw price", "a\0b", "\0"])
+def test_members_with_names_of_the_engine_or_none_a_statement_can_hold_are_kept(
+    engine: TypingEngine, tmp_path: Path, name: str
+) -> None:
+    # One row contradicts another, and one cannot be typed: every step of the careful reading is gone through.
+    rows = [mid(**{name: "kept"}), mid(price=7), mid(dataProvider="N2EXMIDP", volume="odd")]
+    result = typed(engine, tmp_path, "MID", [*rows, *many(500)])
+    (extra,) = result.extra
+    assert "\0" not in extra.name
+    assert result.rows.column(extra.name).to_pylist().count("kept") == 1
+    assert (result.fetched, result.quarantine.num_rows) == (503, 2)
+    assert accounted(result)
+
+
+def test_thousands_of_unknown_members_make_few_columns(engine: TypingEngine, tmp_path: Path) -> None:
+    odd = mid(dataProvider="ODD") | {f"m{n}": n for n in range(300)}
+    result = typed(engine, tmp_path, "MID", [odd, *many(9, news=1)])
+    names = [f.name for f in result.extra]
+    assert len(names) == NEW_COLUMNS_MOST + 1 and {"news", "further_members"} <= set(names)
+    (row,) = [row for row in result.rows.to_pylist() if row["dataProvider"] == "ODD"]
+    kept = {name: int(row[name]) for name in names if name.startswith("m") and row[name] is not None}
+    assert kept | json.loads(row["further_members"]) == {f"m{n}": n for n in range(300)}
 
 
 def test_unknown_members_are_kept_as_text_and_named(engine: TypingEngine, tmp_path: Path) -> None:
