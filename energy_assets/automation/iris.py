@@ -6,7 +6,7 @@ changed, each at most every quarter of an hour. The assets of ``assets.provider`
 """
 
 # Annotations are not postponed here: Dagster reads types from functions as they stand.
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,11 +32,12 @@ SENSE_SECONDS = 30
 
 MANIFEST_TAG = "energy_assets/manifest"
 
-RETRY_AFTER = timedelta(minutes=1)
-"""Time after a failed load before the first repetition; it doubles up to ``RETRY_MOST``."""
+LOST_AFTER = timedelta(minutes=10)
+"""Age from which a run that has begun counts as lost with its machine: a load takes seconds, and one that is done twice
+changes nothing."""
 
-RETRY_MOST = timedelta(minutes=30)
-"""A warehouse that is down for a day has been asked fifty times, and is caught up within half an hour of its return."""
+WAITING = frozenset({dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED})
+"""Statuses of a run that has not begun."""
 
 REPORT_EVERY = timedelta(minutes=15)
 """How often a partition is reported as materialized at most: as often as the datasets that are asked for."""
@@ -60,25 +61,25 @@ def load_manifest(context: dg.OpExecutionContext, config: LoadConfig, platform: 
     """Load one manifest, report the partitions that changed, and fail where a stream could not be loaded."""
     from energy_assets.ingest.loading import load
     from energy_assets.ingest.model import Policy
-    from energy_assets.sources.iris.backlog import Backlog, shown
+    from energy_assets.sources.iris.backlog import Backlog, shown, unread_error
 
     backlog = Backlog(platform.settings().iris_drop_dir)
     with explained(), platform.engine() as engine:
         manifest = backlog.manifest(config.manifest)
         if manifest is None:
-            context.log.info(f"{config.manifest} has been loaded already")
+            context.log.info(f"{config.manifest} has been loaded already, or is part of another manifest now")
             return
         loaded = load(manifest, backlog, engine, Policy(run_id=context.run_id))
         usage = engine.warehouse.usage()
-    context.log.info(f"{shown(manifest)}, {loaded.messages} messages; {reporting.summary(loaded.outcomes)}")
+    context.log.info(f"{dict(shown(manifest))}, {loaded.messages} messages; {reporting.summary(loaded.outcomes)}")
     if tags := reporting.cost_tags(usage):
         context.instance.add_run_tags(context.run_id, tags)
     _warn(context, loaded)
     for outcome in loaded.outcomes:
         _report(context, outcome)
-    message = reporting.failure_message(loaded.outcomes)
+    message = reporting.failure_message(loaded.outcomes) or (unread_error(loaded.unread) if loaded.unread else None)
     if message is not None:
-        raise dg.Failure(f"{message} The manifest stays open and is loaded again.", allow_retries=False)
+        raise dg.Failure(f"{message} The rest is loaded; this is tried again.", allow_retries=False)
 
 
 @dg.job(
@@ -92,14 +93,23 @@ def iris_load() -> None:
     load_manifest()
 
 
-@dg.op(description="Deletes files that were loaded more than an hour ago, and nothing else.")
+@dg.op(description="Deletes files that were loaded more than an hour ago and are in the warehouse, and nothing else.")
 def clean_drop_folder(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
-    """Delete what has been loaded for a while."""
+    """Delete what has been loaded for a while and is still held."""
+    from energy_assets.ingest.loading import clean
     from energy_assets.sources.iris.backlog import Backlog
 
-    with explained():
-        deleted = Backlog(platform.settings().iris_drop_dir).clean(datetime.now(tz=UTC))
-    context.log.info(f"{deleted} loaded files deleted")
+    folder = platform.settings().iris_drop_dir
+    if not folder.exists():
+        context.log.info(f"{folder} is not there; `energy-assets iris listen` makes it")
+        return
+    with explained(), platform.warehouse() as warehouse:
+        cleaned = clean(Backlog(folder), warehouse, datetime.now(tz=UTC))
+    context.log.info(f"loaded files deleted: {cleaned.deleted}")
+    for name in cleaned.released:
+        context.log.error(f"{name} was loaded and is not in this warehouse (any more); its files are loaded again")
+    for path, reason in cleaned.stuck.items():
+        context.log.error(f"{path} cannot be deleted ({reason}); it is tried again")
 
 
 @dg.job(name=IRIS_CLEANUP, executor_def=dg.in_process_executor, description="Deletes loaded files of the drop folder.")
@@ -129,7 +139,7 @@ def iris_drop_folder_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Choose what is loaded together; a manifest whose run failed is asked for again, ever more rarely."""
-    from energy_assets.sources.iris.backlog import Backlog
+    from energy_assets.sources.iris.backlog import TO_LOAD, Backlog
 
     settings = platform.settings()
     backlog = Backlog(settings.iris_drop_dir)
@@ -138,37 +148,56 @@ def iris_drop_folder_sensor(
         return
     now = datetime.now(tz=UTC)
     gathering = _gathering(backlog, now, timedelta(seconds=settings.iris_batch_seconds))
-    manifests = backlog.manifests("open") if gathering else backlog.choose(now)
+    manifests = [m for state in TO_LOAD for m in backlog.manifests(state)] if gathering else backlog.choose(now)
     requests = [r for m in manifests if (r := _request(context.instance, m, now)) is not None]
     if not requests:
-        waits = "messages gather" if gathering else "nothing new waits"
-        yield dg.SkipReason(f"{len(manifests)} batches are being loaded" if manifests else waits)
+        yield dg.SkipReason(_idle(manifests, "messages gather" if gathering else "nothing new waits"))
     yield from requests
+
+
+def _idle(manifests: Sequence["Manifest"], otherwise: str) -> str:
+    """Why no run is requested."""
+    from energy_assets.sources.iris.backlog import counted
+
+    failed = sum(m.failed_utc is not None for m in manifests)
+    parts = [f"{counted(len(manifests) - failed)} being loaded"] if len(manifests) > failed else []
+    parts += [f"{counted(failed)} to be tried again, see `energy-assets iris status`"] if failed else []
+    return "; ".join(parts) or otherwise
 
 
 def _gathering(backlog: "Backlog", now: datetime, interval: timedelta) -> bool:
     """Whether the last batch was chosen so lately that messages still gather for the next one."""
-    newest = max((m.created_utc for state in ("open", "done") for m in backlog.manifests(state)), default=None)
+    newest = backlog.newest_choice(now)
     # The sensor comes a little early or late; half of its own interval is not worth a whole one more.
     return newest is not None and now - newest < interval - timedelta(seconds=SENSE_SECONDS / 2)
 
 
 def _request(instance: dg.DagsterInstance, manifest: "Manifest", now: datetime) -> dg.RunRequest | None:
-    """A run for an open manifest, unless one is under way or failed a short while ago."""
+    """A run for a manifest, unless one is under way or failed a short while ago."""
+    if not manifest.is_due(now):
+        return None
     records = instance.get_run_records(dg.RunsFilter(tags={MANIFEST_TAG: manifest.manifest_id}))
-    if records:
-        newest = max(records, key=lambda r: r.create_timestamp)
-        ended = newest.dagster_run.is_finished
-        at = (newest.update_timestamp if ended else newest.create_timestamp).astimezone(UTC)
-        # A run that was lost with its machine looks alive for ever.
-        wait = min(RETRY_AFTER * 2 ** min(len(records) - 1, 10), RETRY_MOST) if ended else LONGEST_LIVE
-        if now - at < wait:
-            return None
+    if records and now < _free_utc(max(records, key=lambda r: r.create_timestamp), len(records), manifest):
+        return None
     return dg.RunRequest(
         run_key=f"{manifest.manifest_id} {len(records) + 1}",
         tags={MANIFEST_TAG: manifest.manifest_id, "energy_assets/day": manifest.day.isoformat()},
         run_config=dg.RunConfig(ops={"load_manifest": LoadConfig(manifest=manifest.manifest_id)}),
     )
+
+
+def _free_utc(newest: dg.RunRecord, runs: int, manifest: "Manifest") -> datetime:
+    """From when on another run may be requested after a manifest's newest one."""
+    from energy_assets.sources.iris.backlog import retry_wait
+
+    changed = newest.update_timestamp.astimezone(UTC)
+    if newest.dagster_run.is_finished:
+        # A load that failed has said in the manifest when it is due; a run that was killed has not.
+        return changed if manifest.failed_utc is not None else changed + retry_wait(runs)
+    if newest.dagster_run.status in WAITING:
+        return newest.create_timestamp.astimezone(UTC) + LONGEST_LIVE
+    # A run that was lost with its machine looks alive for ever.
+    return changed + LOST_AFTER
 
 
 def _warn(context: dg.OpExecutionContext, loaded: "Loaded") -> None:

@@ -17,6 +17,7 @@ from energy_assets.errors import (
     RefusedError,
     SecondListenerError,
     SettingsError,
+    SpoolError,
     UnreachableError,
 )
 
@@ -81,7 +82,8 @@ def load(
 ) -> None:
     """Load what waits in the drop folder, without Dagster.
 
-    The sensor of the Dagster project does the same by itself every half minute; loading twice changes nothing.
+    What is written meanwhile is left for the next time. The sensor of the Dagster project does the same by itself
+    every half minute; loading twice changes nothing.
     """
     from energy_assets.catalogue.iris import ENTRIES
     from energy_assets.commands.outcomes import outcome_json, show_outcomes
@@ -98,10 +100,18 @@ def load(
     total: dict[str, Outcome] = {}
     messages = files = unreadable = 0
     failed: set[str] = set()
+    tried: set[str] = set()
+    begin = utc_now()
     with console.progress_of("looking into the drop folder") as show:
-        while chosen := [m for m in backlog.choose(utc_now()) if m.manifest_id not in failed]:
+        while chosen := [m for m in backlog.choose(utc_now(), until=begin) if m.manifest_id not in tried]:
             for manifest in chosen:
-                loaded = load_manifest(manifest, backlog, engine, policy)
+                tried.add(manifest.manifest_id)
+                try:
+                    loaded = load_manifest(manifest, backlog, engine, policy)
+                except SpoolError as error:
+                    console.tell_error(str(error))
+                    failed.add(manifest.manifest_id)
+                    continue
                 if loaded.failed:
                     failed.add(manifest.manifest_id)
                 messages, files = messages + loaded.messages, files + len(manifest.files)

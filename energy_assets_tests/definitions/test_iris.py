@@ -14,16 +14,17 @@ import time_machine
 
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.build import build_definitions
-from energy_assets.automation.iris import RETRY_AFTER
+from energy_assets.automation.iris import LOST_AFTER
 from energy_assets.sandbox.archive import CONTAINER_PATH, ArchiveSandbox
 from energy_assets.sandbox.messages import Messages
 from energy_assets.sandbox.server import running
 from energy_assets.settings import load_settings
-from energy_assets.sources.iris.backlog import DELETE_AFTER, Backlog
+from energy_assets.sources.iris.backlog import DELETE_AFTER, RETRY_AFTER, Backlog
 from energy_assets.sources.iris.dropfolder import DropFolder
 from energy_assets.sources.iris.heartbeat import Beat, Heart
 from energy_assets_tests.iris.drop import fuel, message
 
+FREQ = {"measurementTime": "2026-07-15T11:00:00Z", "frequency": 50.0}
 KEY = dg.AssetKey(["iris", "fuelinst"])
 
 
@@ -154,7 +155,8 @@ def test_a_manifest_whose_run_failed_is_asked_for_again_ever_more_rarely(world: 
         connection.execute("CREATE TABLE uk_energy_insights.bmrs_fuelinst_iris (somebody TEXT)")
     failed = world.run("iris_load", request)
     assert not failed.success
-    assert world.tick("iris_drop_folder_sensor")[0] == []
+    waits = "1 batch to be tried again, see `energy-assets iris status`"
+    assert world.tick("iris_drop_folder_sensor") == ([], waits)
     with time_machine.travel(start + RETRY_AFTER + timedelta(seconds=20)):
         (again,), _ = world.tick("iris_drop_folder_sensor")
         assert again.run_key != request.run_key and again.run_config == request.run_config
@@ -169,6 +171,45 @@ def test_a_manifest_whose_run_failed_is_asked_for_again_ever_more_rarely(world: 
     assert world.run("iris_load", again).success, "a run that comes late finds that all is done"
 
 
+def test_a_stream_that_fails_holds_up_no_later_run_and_waits_for_its_turn(world: World) -> None:
+    start = datetime.now(tz=UTC)
+    world.settings.prepare_home()
+    with duckdb.connect(str(world.settings.duckdb_path)) as connection:
+        connection.execute("CREATE SCHEMA uk_energy_insights")
+        connection.execute("CREATE TABLE uk_energy_insights.bmrs_fuelinst_iris (somebody TEXT)")
+    for number in range(5):
+        at = start + timedelta(minutes=number)
+        with time_machine.travel(at):
+            with world.folder.claim():
+                both = [
+                    message([fuel(number)], number, at=start, source="SANDBOX"),
+                    message([FREQ], 100 + number, subject="FREQ", at=start, source="SANDBOX"),
+                ]
+                world.folder.write_segment(both, at)
+            assert world.load()
+            assert world.backlog.waiting(at) == [] and world.backlog.manifests("open") == []
+    with duckdb.connect(str(world.settings.duckdb_path)) as connection:
+        (count,) = connection.sql("SELECT count(*) FROM uk_energy_insights.bmrs_freq_iris").fetchall()
+        assert count == (5,)
+        connection.execute("DROP TABLE uk_energy_insights.bmrs_fuelinst_iris")
+    assert len(world.backlog.manifests("failed")) == 5
+    with time_machine.travel(at + timedelta(hours=1)):
+        assert [r.success for r in world.load()] == [True] * 5
+    assert world.values() == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_clean_up_in_another_warehouse_deletes_nothing(world: World, tmp_path: Path) -> None:
+    world.put(1)
+    assert [r.success for r in world.load()] == [True]
+    (segment,) = world.folder.segments.rglob("*.ndjson")
+    world.settings.duckdb_path.rename(tmp_path / "elsewhere.duckdb")
+    with time_machine.travel(datetime.now(tz=UTC) + DELETE_AFTER + timedelta(minutes=1)):
+        assert world.run("iris_cleanup").success
+        assert segment.exists()
+        assert [r.success for r in world.load()] == [True]
+    assert world.values() == [1.0]
+
+
 def test_a_run_that_is_under_way_is_not_asked_for_twice(world: World) -> None:
     world.put(1)
     (request,), _ = world.tick("iris_drop_folder_sensor")
@@ -177,7 +218,9 @@ def test_a_run_that_is_under_way_is_not_asked_for_twice(world: World) -> None:
         job, run_config=request.run_config, tags=dict(request.tags), status=dg.DagsterRunStatus.STARTED
     )
     requests, reason = world.tick("iris_drop_folder_sensor")
-    assert (requests, reason) == ([], "1 batches are being loaded")
+    assert (requests, reason) == ([], "1 batch being loaded")
+    with time_machine.travel(datetime.now(tz=UTC) + LOST_AFTER + timedelta(minutes=1)):
+        assert len(world.tick("iris_drop_folder_sensor")[0]) == 1, "its machine was lost"
 
 
 def test_an_outage_is_filled_by_runs_that_the_sensor_requests(world: World, archive: ArchiveSandbox) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 from energy_assets.catalogue import dataset
 from energy_assets.catalogue.model import Table
-from energy_assets.ingest.loading import Loaded, load
+from energy_assets.ingest.loading import Cleaned, Loaded, clean, load
 from energy_assets.ingest.model import Policy, Source
 from energy_assets.ingest.refresh import Engine
 from energy_assets.ingest.spool import Spool
-from energy_assets.sources.iris.backlog import Backlog
+from energy_assets.sources.iris.backlog import DELETE_AFTER, Backlog
 from energy_assets.sources.iris.dropfolder import DropFolder
 from energy_assets.sources.iris.envelope import Envelope, Origin, seal
 from energy_assets.warehouse.interface import Warehouse
@@ -104,6 +104,10 @@ class Drop:
         """Choose and load everything that waits."""
         chosen = self.backlog.choose(self.now)
         return [load(m, self.backlog, self.engine, Policy(run_id="test")) for m in chosen]
+
+    def clean(self, later: timedelta = DELETE_AFTER) -> Cleaned:
+        """Clean up as if that much later."""
+        return clean(self.backlog, self.warehouse, self.now + later)
 
     def rows(self, table: Table = FUELINST, *columns: str) -> list[dict[str, Any]]:
         """What the warehouse holds around the test's day."""

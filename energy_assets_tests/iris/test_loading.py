@@ -31,7 +31,7 @@ def freq(second: int) -> dict[str, Any]:
 def test_messages_of_both_layouts_land_once_and_are_registered(each: Drop) -> None:
     each.segment(message([fuel(1), fuel(2, "CCGT")], 1), message([freq(0)], 2, subject="FREQ"), message([fuel(3)], 3))
     each.file("FUELINST/FUELINST_202607151058_77.json", json.dumps([fuel(4)], indent=1).encode())
-    each.file("NEWONE/x.json", b'[{"a": 1}]')
+    each.file("NEWONE/NEWONE_x.json", b'[{"a": 1}]')
     results = each.load()
     assert [r.failed for r in results] == [False] * len(results)
     assert generations(each) == {1.0: 1, 2.0: 1, 3.0: 1, 4.0: 1}
@@ -43,7 +43,7 @@ def test_messages_of_both_layouts_land_once_and_are_registered(each: Drop) -> No
         "FREQ_2.json": ("loaded", 1, "IRIS"),
         "FUELINST_3.json": ("loaded", 1, "IRIS"),
         "FUELINST_202607151058_77.json": ("loaded", 1, "IRIS-FILE"),
-        "x.json": ("unmapped", 1, "IRIS-FILE"),
+        "NEWONE_x.json": ("unmapped", 1, "IRIS-FILE"),
     }
     assert register["FUELINST_202607151058_77.json"]["enqueued_utc"].minute == 58, "the name says when it was sent"
     assert {row["_receipt_id"] for row in each.rows()} <= {row["receipt_id"] for row in register.values()}
@@ -58,7 +58,7 @@ def test_redelivered_and_loaded_again_nothing_changes(each: Drop) -> None:
     assert (outcome.counts.inserted, outcome.counts.duplicate) == (2, 1)
     # As after a kill between commit and mark.
     (manifest,) = each.backlog.manifests("done")
-    each.backlog._move(manifest, "done", "open")
+    each.backlog.release(manifest)
     (again,) = each.load()
     assert (again.outcomes[0].status, again.outcomes[0].counts.inserted) == ("unchanged", 0)
     # As after a kill between making durable and completing: the broker delivers once more.
@@ -113,7 +113,7 @@ def test_hostile_messages_are_quarantined_kept_whole_and_hold_nothing_up(drop: D
     assert statuses == {"unreadable": len(bodies), "unmapped": len(names), "loaded": 2}
     top = {path.relative_to(drop.root).parts[0] for path in drop.root.rglob("*")}
     assert top == {"segments", "heartbeats", "manifests", "unreadable", "listener.lock"}
-    drop.backlog.clean(drop.now + timedelta(days=2))
+    drop.clean(timedelta(days=2))
     assert kept.exists() and not list((drop.root / "segments").rglob("*.ndjson"))
 
 
@@ -124,13 +124,16 @@ def test_a_stream_that_cannot_be_written_leaves_the_others_and_is_loaded_later(e
     (loaded,) = each.load()
     assert loaded.failed
     assert len(each.rows(dataset("iris/freq").table)) == 1
-    assert len(each.backlog.manifests("open")) == 1
-    assert each.backlog.clean(each.now + timedelta(days=2)) == 0
+    (failed,) = each.backlog.manifests("failed")
+    assert failed.streams == ("FUELINST_IRIS",) and "bmrs_fuelinst_iris" in failed.error
+    assert each.clean(timedelta(days=2)).deleted == 0
     each_store.drop(FUELINST)
     (loaded,) = each.load()
     assert not loaded.failed
+    assert [o.dataset for o in loaded.outcomes] == ["FUELINST_IRIS"], "the others are not loaded again"
     assert generations(each) == {1.0: 1}
     assert len(each.rows(dataset("iris/freq").table)) == 1
+    assert each.clean(timedelta(days=2)).deleted == 1
 
 
 def test_files_that_are_no_segments_lose_nothing(drop: Drop) -> None:

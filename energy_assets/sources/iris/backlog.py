@@ -1,15 +1,19 @@
-"""What waits in the drop folder, and the manifests that say which files are loaded together.
+"""Which files of the drop folder are loaded together, and what became of them: the manifests.
 
-Both layouts are found here: our segments, and one file per message as the provider's own example clients write them.
 Choosing is fair over streams and bounded in bytes and files. What the files hold is ``split``'s question; whether their
-rows are in the warehouse is the loader's, which marks a manifest as done when they are. A file is deleted only by a
-manifest that has been done for a while, and only if it is still the file that was loaded.
+rows are in the warehouse is the loader's, which says when a manifest is done, failed, or may be cleaned up. A file is
+deleted only if it is still the file that was loaded.
+
+A manifest that fails does not keep others waiting: it is put aside with the streams that failed and tried again, ever
+more rarely; many of them are joined, so that a stream that fails for ever costs a few manifests and not thousands.
 
 Layout below the drop folder::
 
     manifests/open/<id>.json     chosen, not yet loaded
+    manifests/failed/<id>.json   not loaded, or not all of it: tried again later
     manifests/done/<id>.json     loaded; its files are still there
     manifests/gone/<id>.json     loaded; its files have been deleted
+    manifests/<state>/<id>.json.bad   no manifest; its files are chosen anew
     unreadable/<day>/<id>.ndjson messages of a manifest that could not be read, whole
 """
 
@@ -18,30 +22,34 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
-from typing import Literal
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from typing import Annotated, Literal
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from energy_assets.calendar import settlement_day
 from energy_assets.errors import SpoolError
 from energy_assets.sources.iris.dropfolder import SEGMENT_SUFFIX, write_durably
+from energy_assets.sources.iris.found import (
+    AHEAD,
+    MANIFESTS,
+    SEGMENTS,
+    UNREADABLE,
+    Found,
+    Waiting,
+    find,
+    is_settled,
+    lane_of,
+    reason_of,
+    written_after,
+)
 
 logger = logging.getLogger(__name__)
-
-SEGMENTS = "segments"
-MANIFESTS = "manifests"
-UNREADABLE = "unreadable"
-OWN_FOLDERS = frozenset({SEGMENTS, MANIFESTS, UNREADABLE, "heartbeats"})
-OWN_FILES = frozenset({"heartbeat.json", "listener.lock"})
-MESSAGE_SUFFIX = ".json"
-
-SETTLED = timedelta(seconds=5)
-"""Age from which a file of the one-message layout counts as written: the example clients write in place."""
 
 MANIFEST_BYTES = 256 << 20
 """Files of one manifest: a run takes seconds for it, so a backlog of gigabytes is a handful of runs, and one that is
@@ -51,7 +59,20 @@ MANIFEST_FILES = 25_000
 """The same for small files, whose number counts and not their size."""
 
 OPEN_MOST = 3
-"""Manifests that wait to be loaded: more would only wait for the one writer of the warehouse."""
+"""Manifests that wait for their first load: more would only wait for the one writer of the warehouse."""
+
+FAILED_MOST = 8
+"""Failed manifests above which those of a day are joined: each is a run when its time comes."""
+
+RETRY_AFTER = timedelta(minutes=1)
+"""Time after a failed load before the first repetition; it doubles up to ``RETRY_MOST``."""
+
+RETRY_MOST = timedelta(minutes=30)
+"""A warehouse that is down for a day has been asked fifty times, and is caught up within half an hour of its return."""
+
+PAUSE = timedelta(minutes=5)
+"""Time before anything new is chosen where the last ``OPEN_MOST`` loads brought nothing at all: the warehouse takes
+nothing, and each new batch would only be another failed run."""
 
 DELETE_AFTER = timedelta(hours=1)
 """Time between loading and deleting: whoever doubts a load can still look at what was loaded."""
@@ -59,29 +80,26 @@ DELETE_AFTER = timedelta(hours=1)
 FORGET_AFTER = timedelta(days=7)
 """Time for which a manifest says what was in it after its files are gone; receipts and the register last longer."""
 
-State = Literal["open", "done", "gone"]
+STALE_AFTER = timedelta(days=1)
+"""Age at which a half-written file is nobody's: writing one takes a moment."""
 
+ERROR_LENGTH = 400
+"""Characters of a failure that a manifest keeps: a sentence, not a traceback."""
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A file that is to be loaded.
+State = Literal["open", "failed", "done", "gone"]
 
-    Attributes:
-        path: Its path below the drop folder, percent-encoded.
-        lane: Stream folder, or ``segments``; lanes take turns.
-        size: Bytes.
-        mtime_ns: Time of modification.
-    """
+HELD: tuple[State, ...] = ("open", "failed", "done")
+"""States of manifests whose files are there, in the order in which a manifest passes through them: read in this order,
+one that moves meanwhile is seen at least once."""
 
-    path: str
-    lane: str
-    size: int
-    mtime_ns: int
+TO_LOAD: tuple[State, ...] = ("open", "failed")
+"""States of manifests that are to be loaded."""
 
-    @property
-    def day(self) -> date:
-        """Settlement day on which it was written."""
-        return settlement_day(datetime.fromtimestamp(self.mtime_ns / 1e9, tz=UTC))
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+_ID_TIME = "%Y%m%dT%H%M%SZ"
+_ID = re.compile(r"[0-9A-Za-z]+(?:-[0-9A-Za-z]+)*")
+_BAD = ".bad"
 
 
 class File(msgspec.Struct, frozen=True):
@@ -90,6 +108,20 @@ class File(msgspec.Struct, frozen=True):
     path: str
     size: int
     mtime_ns: int
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """What tells it from another file that has its name later."""
+        return self.path, self.mtime_ns
+
+
+class Brought(msgspec.Struct, frozen=True):
+    """A window for which the warehouse has a receipt of this manifest's load."""
+
+    dataset: str
+    from_utc: Instant
+    to_utc: Instant
+    branch: str
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,14 +132,49 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         created_utc: When they were chosen.
         day: Settlement day on which they were written.
         files: The files.
-        loaded_utc: When their rows and messages were committed; ``None`` before.
+        streams: Codes of the streams that are still to be loaded; ``None`` for all.
+        brought: What has been loaded: receipts that have to be believed before a file is deleted.
+        loaded_utc: When all rows and messages were committed; ``None`` before.
+        failures: Loads that failed.
+        failed_utc: When the last of them did.
+        landed_utc: When a load that failed brought at least some streams.
+        error: Why the last load failed, or why a file could not be deleted.
     """
 
     manifest_id: str
-    created_utc: datetime
+    created_utc: Instant
     day: date
     files: tuple[File, ...]
-    loaded_utc: datetime | None = None
+    streams: tuple[str, ...] | None = None
+    brought: tuple[Brought, ...] = ()
+    loaded_utc: Instant | None = None
+    failures: int = 0
+    failed_utc: Instant | None = None
+    landed_utc: Instant | None = None
+    error: str = ""
+
+    def due_utc(self) -> datetime:
+        """When it is to be loaded, for the first time or again."""
+        if self.failed_utc is None:
+            return self.created_utc
+        return self.failed_utc + retry_wait(self.failures)
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is to be loaded now; a time that lies ahead was written by a wrong clock."""
+        return self.due_utc() <= now or (self.failed_utc or self.created_utc) > now + AHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What became of a manifest's files.
+
+    Attributes:
+        files: Number of files deleted.
+        stuck: Files that could not be deleted, with the reason.
+    """
+
+    files: int
+    stuck: Mapping[str, str]
 
 
 class Backlog:
@@ -120,146 +187,435 @@ class Backlog:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def found(self, now: datetime) -> Found:
+        """What lies in the folder: messages that no manifest holds, and what is left alone or cannot be looked at.
+
+        Raises:
+            SpoolError: The folder cannot be read.
+        """
+        return self._untaken(now, [m for state in HELD for m in self.manifests(state)])
+
     def waiting(self, now: datetime) -> list[Waiting]:
         """Files that no manifest holds, in no particular order.
 
         Raises:
             SpoolError: The folder cannot be read.
         """
-        taken = {(f.path, f.mtime_ns) for state in ("open", "done") for m in self.manifests(state) for f in m.files}
-        latest = (now - SETTLED).timestamp() * 1e9
-        try:
-            found = [w for w in _found(self.root) if w.lane == SEGMENTS or w.mtime_ns <= latest]
-        except OSError as error:
-            raise _unusable(self.root, error) from error
-        return [w for w in found if (w.path, w.mtime_ns) not in taken]
+        return self.found(now).messages
 
-    def choose(self, now: datetime) -> list[Manifest]:
-        """Make manifests of what waits, as many as may be open, and give all that are open.
+    def choose(self, now: datetime, until: datetime | None = None) -> list[Manifest]:
+        """Make manifests of what waits, as many as may be open, and give all that are to be loaded.
+
+        Args:
+            now: The present, aware.
+            until: Leave files that were written later; ``None`` takes all.
+
+        Returns:
+            Open manifests, then failed ones; whether these are due is the caller's to ask.
 
         Raises:
             SpoolError: The folder cannot be read or written.
         """
-        already = self.manifests("open")
+        self._put_bad_aside()
+        already, failed, done = (self.manifests(state) for state in HELD)
+        if len(failed) > FAILED_MOST:
+            failed = self._join(failed)
         room = OPEN_MOST - len(already)
-        if room <= 0:
-            return already
-        made = [_manifest(files, now) for files in batches(self.waiting(now), room)]
-        for manifest in made:
-            self._write(manifest, "open")
-        return [*already, *made]
+        if room > 0 and not _pausing(failed, done, now):
+            waiting = self._untaken(now, [*already, *failed, *done]).messages
+            if until is not None:
+                waiting = [w for w in waiting if not written_after(w, until, now)]
+            for files in batches(waiting, room):
+                already.append(_manifest([File(w.path, w.size, w.mtime_ns) for w in files], files[0].day, now))
+                self._write(already[-1], "open")
+        return [*already, *failed]
 
     def manifests(self, state: State) -> list[Manifest]:
-        """Manifests of a state, oldest first.
+        """Readable manifests of a state, oldest first.
 
         Raises:
-            SpoolError: The folder cannot be read.
+            SpoolError: Their folder cannot be read.
         """
-        folder = self._folder(state)
-        try:
-            paths = sorted(p for p in folder.iterdir() if p.suffix == ".json" and not p.name.startswith("."))
-            return [_DECODER.decode(path.read_bytes()) for path in paths]
-        except FileNotFoundError:
-            return self.manifests(state) if folder.exists() else []
-        except (OSError, msgspec.DecodeError) as error:
-            raise _unusable(folder, error) from error
+        return [m for path in self._paths(state) if isinstance(m := _read(path), Manifest)]
+
+    def bad_manifests(self) -> dict[str, str]:
+        """Manifests that cannot be read, by their path below the drop folder, with the reason.
+
+        Raises:
+            SpoolError: Their folder cannot be read.
+        """
+        found: dict[str, str] = {}
+        for state in HELD:
+            for path in self._paths(state, f".json{_BAD}"):
+                found[f"{MANIFESTS}/{state}/{path.name}"] = "put aside, its files are loaded anew: delete it"
+            for path in self._paths(state):
+                if isinstance(reason := _read(path), str):
+                    found[f"{MANIFESTS}/{state}/{path.name}"] = reason
+        return found
 
     def manifest(self, manifest_id: str) -> Manifest | None:
-        """One open manifest; ``None`` where it is not open (any more).
+        """One manifest that is to be loaded; ``None`` where it is not (any more)."""
+        if not _ID.fullmatch(manifest_id):
+            return None
+        found = (_read(self._folder(state) / f"{manifest_id}.json") for state in TO_LOAD)
+        return next((m for m in found if isinstance(m, Manifest)), None)
+
+    def newest_choice(self, now: datetime) -> datetime | None:
+        """When the newest manifest was made, by its name; those of a clock that was ahead do not count.
 
         Raises:
-            SpoolError: The folder cannot be read.
+            SpoolError: The manifests' folder cannot be read.
         """
-        return next((m for m in self.manifests("open") if m.manifest_id == manifest_id), None)
+        made = [at for state in HELD for p in self._paths(state) if (at := _made(p)) is not None and at <= now]
+        return max(made, default=None)
 
-    def finish(self, manifest: Manifest, now: datetime) -> None:
+    def finish(self, manifest: Manifest, now: datetime, brought: Iterable[Brought] = ()) -> None:
         """Mark a manifest as loaded, which from then on allows its files to be deleted.
+
+        Args:
+            manifest: The manifest.
+            now: The present, aware.
+            brought: What this load brought.
 
         Raises:
             SpoolError: The folder cannot be written.
         """
-        self._move(msgspec.structs.replace(manifest, loaded_utc=now), "open", "done")
+        whole = tuple(dict.fromkeys((*manifest.brought, *brought)))
+        changed = msgspec.structs.replace(manifest, loaded_utc=now, streams=None, brought=whole, error="")
+        self._move(changed, "done")
 
-    def clean(self, now: datetime) -> int:
-        """Delete the files of manifests that have been loaded for a while, if they are still what was loaded.
+    def fail(
+        self,
+        manifest: Manifest,
+        now: datetime,
+        error: str,
+        streams: Iterable[str] | None = None,
+        brought: Iterable[Brought] = (),
+    ) -> Manifest:
+        """Put a manifest aside, to be tried again.
 
-        Returns:
-            How many files were deleted.
+        Args:
+            manifest: The manifest.
+            now: The present, aware.
+            error: Why it failed.
+            streams: Codes of the streams that failed; ``None`` where nothing was loaded.
+            brought: What of it was loaded.
 
         Raises:
-            SpoolError: A file cannot be deleted.
+            SpoolError: The folder cannot be written.
+        """
+        brought = tuple(brought)
+        failed = msgspec.structs.replace(
+            manifest,
+            streams=manifest.streams if streams is None else tuple(sorted(streams)),
+            brought=tuple(dict.fromkeys((*manifest.brought, *brought))),
+            failures=manifest.failures + 1,
+            failed_utc=now,
+            landed_utc=now if brought else manifest.landed_utc,
+            error=error[:ERROR_LENGTH],
+        )
+        self._move(failed, "failed")
+        return failed
+
+    def part(self, manifest: Manifest, unread: Mapping[str, str], now: datetime) -> Manifest:
+        """Put the files of a manifest that could not be read aside in one of their own, and give the rest.
+
+        Args:
+            manifest: A manifest of which some files, not all, could be read.
+            unread: Paths of the others, with the reason.
+            now: The present, aware.
+
+        Raises:
+            SpoolError: The folder cannot be written.
+        """
+        apart = _manifest([f for f in manifest.files if f.path in unread], manifest.day, manifest.created_utc)
+        apart = msgspec.structs.replace(apart, streams=manifest.streams, failures=manifest.failures)
+        self.fail(apart, now, unread_error(unread))
+        return msgspec.structs.replace(manifest, files=tuple(f for f in manifest.files if f.path not in unread))
+
+    def loaded_before(self, now: datetime) -> list[Manifest]:
+        """Manifests that were loaded so long ago that their files may go, if the warehouse still has their rows.
+
+        Raises:
+            SpoolError: The folder cannot be read.
+        """
+        return [
+            m
+            for m in self.manifests("done")
+            if m.loaded_utc is not None and not now - DELETE_AFTER < m.loaded_utc <= now + AHEAD
+        ]
+
+    def release(self, manifest: Manifest) -> None:
+        """Forget that a manifest was loaded; its files are chosen and loaded anew.
+
+        Raises:
+            SpoolError: The folder cannot be written.
+        """
+        self._remove(self._folder("done") / f"{manifest.manifest_id}.json")
+
+    def needed(self) -> set[tuple[str, int]]:
+        """Files that a manifest still waits for.
+
+        Raises:
+            SpoolError: The folder cannot be read.
+        """
+        return {f.identity for state in TO_LOAD for m in self.manifests(state) for f in m.files}
+
+    def delete(self, manifest: Manifest, needed: Collection[tuple[str, int]] = ()) -> Deleted:
+        """Delete a loaded manifest's files that are still what was loaded.
+
+        One that cannot be deleted stays in its manifest and is tried again.
+
+        Args:
+            manifest: The manifest.
+            needed: Files that another manifest waits for; they are left to it.
+
+        Raises:
+            SpoolError: The manifest cannot be written.
         """
         deleted = 0
-        for manifest in self.manifests("done"):
-            if manifest.loaded_utc is not None and manifest.loaded_utc <= now - DELETE_AFTER:
-                deleted += sum(self._delete(file) for file in manifest.files)
-                self._move(manifest, "done", "gone")
-        for manifest in self.manifests("gone"):
-            if manifest.created_utc <= now - FORGET_AFTER:
-                (self._folder("gone") / f"{manifest.manifest_id}.json").unlink(missing_ok=True)
-        return deleted
+        stuck: dict[str, str] = {}
+        for file in manifest.files:
+            try:
+                deleted += file.identity not in needed and self._delete(file)
+            except (OSError, SpoolError) as error:
+                stuck[file.path] = reason_of(error)
+        if not stuck:
+            self._move(manifest, "gone")
+            return Deleted(deleted, stuck)
+        path, reason = next(iter(stuck.items()))
+        left = tuple(f for f in manifest.files if f.path in stuck)
+        text = f"{path} cannot be deleted ({reason})"[:ERROR_LENGTH]
+        self._write(msgspec.structs.replace(manifest, files=left, error=text), "done")
+        return Deleted(deleted, stuck)
+
+    def sweep(self, now: datetime) -> None:
+        """Remove records of deleted files after a while, and what killed processes left half-written.
+
+        Raises:
+            SpoolError: The folder cannot be read or written.
+        """
+        oldest = (now - FORGET_AFTER).astimezone(UTC).strftime(_ID_TIME)
+        for path in self._paths("gone"):
+            # The name begins with the time: a week of records is not read for it.
+            if path.name[: len(oldest)] <= oldest:
+                self._remove(path)
+        stale = (now - STALE_AFTER).timestamp()
+        for folder in (*(self._folder(state) for state in (*HELD, "gone")), *self._unreadable_days()):
+            for path in _listed(folder, ".tmp"):
+                if path.name.startswith(".") and path.lstat().st_mtime < stale:
+                    self._remove(path)
 
     def path(self, file: File) -> Path:
         """Where a file of a manifest is.
 
         Raises:
-            SpoolError: The path leads out of the drop folder: the manifest was not written by us.
+            SpoolError: It is no message of the drop folder: the manifest was not written by us.
         """
-        parts = Path(os.fsdecode(unquote_to_bytes(file.path))).parts
-        if not parts or ".." in parts or Path(*parts).is_absolute():
-            raise SpoolError(f"The manifest names {file.path!r}, which is not in the drop folder {self.root}.")
+        parts = os.fsdecode(unquote_to_bytes(file.path)).split("/")
+        if lane_of(parts) is None:
+            raise SpoolError(f"The manifest names {file.path!r}, which is no message of the drop folder {self.root}.")
         return self.root.joinpath(*parts)
 
-    def keep_unreadable(self, manifest: Manifest, lines: Iterable[bytes]) -> Path:
+    def keep_unreadable(self, manifest: Manifest, digests: Collection[str], lines: Iterable[bytes]) -> Path:
         """Keep messages that could not be read, whole, where no clean-up goes.
+
+        Args:
+            manifest: The manifest that they are of.
+            digests: Of their bodies. Where only some streams of a manifest are loaded again, what was kept of the
+                others stays beside it.
+            lines: The messages, one a line; in pieces of any size.
 
         Raises:
             SpoolError: The folder cannot be written.
         """
-        path = self.root / UNREADABLE / manifest.day.isoformat() / f"{manifest.manifest_id}{SEGMENT_SUFFIX}"
-        self._put(path, b"".join(lines))
+        mark = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:12]
+        path = self.root / UNREADABLE / manifest.day.isoformat() / f"{manifest.manifest_id}-{mark}{SEGMENT_SUFFIX}"
+        self._put(path, lines)
         return path
 
+    def _untaken(self, now: datetime, holding: Iterable[Manifest]) -> Found:
+        taken = {f.identity for m in holding for f in m.files}
+        try:
+            found = find(self.root, now)
+        except OSError as error:
+            raise _unusable(self.root, error) from error
+        found.messages = [w for w in found.messages if (w.path, w.mtime_ns) not in taken and is_settled(w, now)]
+        return found
+
+    def _put_bad_aside(self) -> None:
+        """Rename what lies among the manifests and is none; its files count as waiting."""
+        for state in HELD:
+            for path in self._paths(state):
+                if isinstance(reason := _read(path), str):
+                    logger.error("manifest %r cannot be read (%s); its files are loaded anew", path.name, reason)
+                    try:
+                        path.rename(path.with_name(f"{path.name}{_BAD}"))
+                    except OSError as error:
+                        logger.warning("manifest %r cannot be put aside (%s)", path.name, reason_of(error))
+
+    def _join(self, failed: Sequence[Manifest]) -> list[Manifest]:
+        """Of failed manifests make one for each day, within the limits of any manifest, and give all that are left."""
+        left: list[Manifest] = []
+        for _, alike in groupby(sorted(failed, key=_likeness), _likeness):
+            for some in _within_limits(alike):
+                if len(some) == 1:
+                    left += some
+                    continue
+                left.append(_joined(some))
+                self._write(left[-1], "failed")
+                for manifest in some:
+                    if manifest.manifest_id != left[-1].manifest_id:
+                        self._remove(self._folder("failed") / f"{manifest.manifest_id}.json")
+        return left
+
     def _delete(self, file: File) -> bool:
+        """Delete a file that is still the one that was loaded.
+
+        Raises:
+            OSError: It cannot be deleted.
+            SpoolError: It is no message of the drop folder.
+        """
         path = self.path(file)
         try:
             found = path.stat(follow_symlinks=False)
-            if (found.st_size, found.st_mtime_ns) != (file.size, file.mtime_ns):
-                logger.warning("%s has changed since it was loaded; it is loaded again and not deleted", path)
-                return False
-            path.unlink()
         except FileNotFoundError:
             return False
-        except OSError as error:
-            raise _unusable(path, error) from error
+        if (found.st_size, found.st_mtime_ns) != (file.size, file.mtime_ns):
+            logger.warning("%s has changed since it was loaded; it is loaded again and not deleted", file.path)
+            return False
+        path.unlink(missing_ok=True)
         self._remove_empty(path.parent)
         return True
 
     def _remove_empty(self, folder: Path) -> None:
         """Remove a past day's segment folder with its last segment; stream folders belong to the client."""
         today = datetime.now(tz=UTC).date().isoformat()
-        if folder.parent.name == SEGMENTS and folder.name < today and not any(folder.iterdir()):
-            folder.rmdir()
+        if folder.parent.name != SEGMENTS or folder.name >= today:
+            return
+        try:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        except OSError as error:
+            # An empty folder harms nobody.
+            logger.debug("%r stays (%s)", folder.name, reason_of(error))
 
-    def _move(self, manifest: Manifest, before: State, after: State) -> None:
+    def _move(self, manifest: Manifest, after: State) -> None:
         self._write(manifest, after)
-        (self._folder(before) / f"{manifest.manifest_id}.json").unlink(missing_ok=True)
+        for state in HELD:
+            if state != after:
+                self._remove(self._folder(state) / f"{manifest.manifest_id}.json")
 
     def _write(self, manifest: Manifest, state: State) -> None:
         self._put(self._folder(state) / f"{manifest.manifest_id}.json", msgspec.json.encode(manifest))
 
-    def _put(self, path: Path, content: bytes) -> None:
+    def _put(self, path: Path, content: bytes | Iterable[bytes]) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_durably(path, content)
         except OSError as error:
             raise _unusable(path, error) from error
 
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unusable(path, error) from error
+
+    def _paths(self, state: State, suffix: str = ".json") -> list[Path]:
+        """Files of a state's folder, oldest manifest first."""
+        folder = self._folder(state)
+        try:
+            return [path for path in _listed(folder, suffix) if not path.name.startswith(".")]
+        except OSError as error:
+            raise _unusable(folder, error) from error
+
+    def _unreadable_days(self) -> list[Path]:
+        folder = self.root / UNREADABLE
+        return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
     def _folder(self, state: State) -> Path:
         return self.root / MANIFESTS / state
 
 
 _DECODER = msgspec.json.Decoder(Manifest)
+
+
+def _listed(folder: Path, suffix: str) -> list[Path]:
+    """Paths of a folder that may not be there, by name."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(suffix))
+    except FileNotFoundError:
+        return []
+
+
+def _read(path: Path) -> Manifest | str | None:
+    """A manifest; the reason where it is none; ``None`` where it has just moved on."""
+    try:
+        manifest = _DECODER.decode(path.read_bytes())
+    except FileNotFoundError:
+        return "a link to nothing" if path.is_symlink() else None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return reason_of(error)
+    return manifest if f"{manifest.manifest_id}.json" == path.name else "named otherwise than it says"
+
+
+def _made(path: Path) -> datetime | None:
+    """When a manifest was made, by its name."""
+    try:
+        return datetime.strptime(path.name.partition("-")[0], _ID_TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _pausing(failed: Sequence[Manifest], done: Sequence[Manifest], now: datetime) -> bool:
+    """Whether the newest loads brought nothing at all, so lately that the next one would not either."""
+    landed = [at for m in (*failed, *done) if (at := m.landed_utc if m.loaded_utc is None else m.loaded_utc)]
+    since = max(landed, default=None)
+    barren = [m for m in failed if m.failed_utc is not None and (since is None or m.failed_utc > since)]
+    newest = max((m.failed_utc for m in barren if m.failed_utc is not None), default=None)
+    return sum(m.failures for m in barren) >= OPEN_MOST and newest is not None and timedelta(0) <= now - newest < PAUSE
+
+
+def _likeness(manifest: Manifest) -> tuple[date, bool]:
+    """What failed manifests that are joined have in common."""
+    return manifest.day, manifest.streams is None
+
+
+def _within_limits(manifests: Iterable[Manifest]) -> Iterator[list[Manifest]]:
+    some: list[Manifest] = []
+    files = size = 0
+    for manifest in manifests:
+        own = sum(f.size for f in manifest.files)
+        if some and (files + len(manifest.files) > MANIFEST_FILES or size + own > MANIFEST_BYTES):
+            yield some
+            some, files, size = [], 0, 0
+        some.append(manifest)
+        files, size = files + len(manifest.files), size + own
+    if some:
+        yield some
+
+
+def _joined(manifests: Sequence[Manifest]) -> Manifest:
+    """One manifest in the place of several.
+
+    Of what they brought only each stream's newest is kept: a warehouse that has lost anything of it has lost that.
+    """
+    newest = max(manifests, key=lambda m: m.failed_utc or m.created_utc)
+    created = min(m.created_utc for m in manifests)
+    files = {f.identity: f for m in manifests for f in m.files}
+    streams = None if newest.streams is None else tuple(sorted({code for m in manifests for code in m.streams or ()}))
+    landed = sorted(manifests, key=lambda m: m.landed_utc or m.created_utc)
+    brought = {b.dataset: b for m in landed for b in m.brought}
+    return msgspec.structs.replace(
+        _manifest(list(files.values()), newest.day, created),
+        streams=streams,
+        brought=tuple(brought.values()),
+        failures=max(m.failures for m in manifests),
+        failed_utc=newest.failed_utc,
+        landed_utc=max((m.landed_utc for m in manifests if m.landed_utc), default=None),
+        error=newest.error,
+    )
 
 
 def batches(
@@ -317,56 +673,35 @@ def _cut(files: Iterable[Waiting], most_bytes: int, most_files: int) -> Iterator
         yield batch
 
 
-def _manifest(files: Sequence[Waiting], now: datetime) -> Manifest:
+def _manifest(files: Sequence[File], day: date, now: datetime) -> Manifest:
     digest = hashlib.sha256("\n".join(f"{f.path} {f.mtime_ns}" for f in files).encode()).hexdigest()[:12]
     return Manifest(
-        manifest_id=f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest}",
-        created_utc=now,
-        day=files[0].day,
-        files=tuple(File(f.path, f.size, f.mtime_ns) for f in files),
+        manifest_id=f"{now.astimezone(UTC).strftime(_ID_TIME)}-{digest}", created_utc=now, day=day, files=tuple(files)
     )
 
 
-def _found(root: Path) -> Iterator[Waiting]:
-    """Every file of either layout. Links are not followed: what they point at is not the drop folder's."""
-    if not root.exists():
-        return
-    with os.scandir(root) as entries:
-        top = list(entries)
-    for entry in top:
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name == SEGMENTS:
-                yield from _below(root, Path(entry.path), SEGMENTS, SEGMENT_SUFFIX)
-            elif entry.name not in OWN_FOLDERS:
-                yield from _below(root, Path(entry.path), entry.name, MESSAGE_SUFFIX)
-        elif entry.name not in OWN_FILES:
-            yield from _file(root, entry, "", MESSAGE_SUFFIX)
+def retry_wait(failures: int) -> timedelta:
+    """Time from the last of some failed loads to the next."""
+    doublings = max(0, min(failures - 1, 10))
+    return min(RETRY_AFTER * (1 << doublings), RETRY_MOST)
 
 
-def _below(root: Path, folder: Path, lane: str, suffix: str) -> Iterator[Waiting]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _below(root, Path(entry.path), lane, suffix)
-            else:
-                yield from _file(root, entry, lane, suffix)
+def counted(number: int) -> str:
+    """``1 batch``, ``2 batches``."""
+    return f"{number:,} batch" if number == 1 else f"{number:,} batches"
 
 
-def _file(root: Path, entry: os.DirEntry[str], lane: str, suffix: str) -> Iterator[Waiting]:
-    if entry.name.startswith(".") or not entry.name.endswith(suffix) or not entry.is_file(follow_symlinks=False):
-        return
-    try:
-        found = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return
-    relative = quote_from_bytes(os.fsencode(os.path.relpath(entry.path, root)))
-    yield Waiting(relative, lane, found.st_size, found.st_mtime_ns)
+def unread_error(unread: Mapping[str, str]) -> str:
+    """One sentence about files that could not be read."""
+    path, reason = next(iter(unread.items()))
+    more = f" and {len(unread) - 1} other files" if len(unread) > 1 else ""
+    return f"{path}{more} cannot be read ({reason}): see to permissions or disk."
 
 
 def _unusable(path: Path, error: Exception) -> SpoolError:
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return SpoolError(
-        f"{path} cannot be used ({reason}): make ENERGY_ASSETS_IRIS_DROP_DIR a folder that this user may write to."
+        f"{path} cannot be used ({reason_of(error)}): make ENERGY_ASSETS_IRIS_DROP_DIR a folder that this user may "
+        "write to."
     )
 
 
