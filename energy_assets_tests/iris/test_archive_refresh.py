@@ -61,10 +61,10 @@ def test_days_are_filled_once_and_the_second_time_changes_nothing(archive: Archi
 
 def test_an_interrupted_refill_asks_for_the_rest_only(archive: ArchiveSandbox, engine: Engine) -> None:
     sent = MESSAGES.between("FUELHH", BEGIN, END)
-    fault = archive.faults.add("vanished", dataset="blob/FUELHH", skip=50, count=5)
+    fault = archive.faults.add("status", dataset="blob/FUELHH", status=400, skip=50, count=5)
     interrupted = refilled(engine)
     assert interrupted.status == "failed"
-    assert "is listed and gone" in interrupted.failures[0]
+    assert "400" in interrupted.failures[0]
     assert interrupted.counts.inserted > 0
 
     archive.faults.remove(fault)

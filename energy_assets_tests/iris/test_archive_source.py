@@ -23,18 +23,20 @@ from energy_assets.errors import (
     TransportError,
     WindowTooLargeError,
 )
+from energy_assets.ingest.messages import UnreadableMessageError, rows_of
 from energy_assets.ingest.model import Body, Source, Window
 from energy_assets.sandbox.archive import ArchiveSandbox
 from energy_assets.sandbox.messages import Message, Messages, tag_time
 from energy_assets.settings import Settings
 from energy_assets.sources.iris import archive as module
-from energy_assets.sources.iris.archive import ArchiveSource, archive_client
+from energy_assets.sources.iris.archive import GONE_MOST, ArchiveSource, archive_client
 from energy_assets.sources.iris.envelope import Envelope, decode, raw_body
 from energy_assets_tests.iris.archive_world import HOUR, NOON, Stage, staged
 from energy_assets_tests.unit.loopback import QUICK, Peer, Reply, Request
 
 WINDOW = Window(NOON, NOON + HOUR)
 FAST = 10_000.0
+DECLARED = b'<!DOCTYPE x [<!ENTITY a "aaaa">]>'
 BMRS = {entry.code: entry for entry in bmrs.ENTRIES}
 
 
@@ -255,8 +257,23 @@ class TestFault:
         assert [raw_body(e) for e in envelopes(body)] == [long.body]
         assert body.attempts == 4
 
-    def test_a_blob_that_is_listed_and_gone_is_named(self, sandbox: ArchiveSandbox, url: str, to: Path) -> None:
-        sandbox.faults.add("vanished", dataset="blob/FUELINST", skip=3, count=1)
+    def test_a_blob_that_is_listed_and_gone_lets_the_others_land(
+        self, sandbox: ArchiveSandbox, url: str, to: Path
+    ) -> None:
+        sandbox.faults.add("vanished", dataset="blob/FUELINST", skip=3, count=GONE_MOST)
+        sent = sandbox.messages.between("FUELINST", NOON, NOON + HOUR)
+        body = fetch(url, to)
+        told = envelopes(body)
+        assert [(e.message_id, e.enqueued_utc) for e in told] == [(m.message_id, m.sent_utc) for m in sent]
+        gone = [e for e, m in zip(told, sent, strict=True) if raw_body(e) != m.body]
+        assert len(gone) == GONE_MOST and body.attempts == len(sent) + 1
+        for envelope in gone:
+            assert f"data/FUELINST/{envelope.message_id} is listed and gone" in (envelope.body or "")
+            with pytest.raises(UnreadableMessageError):
+                rows_of(raw_body(envelope))
+
+    def test_an_archive_whose_blobs_are_gone_fails(self, sandbox: ArchiveSandbox, url: str, to: Path) -> None:
+        sandbox.faults.add("vanished", dataset="blob/FUELINST", skip=3, count=GONE_MOST + 1)
         error = failure(url, to)
         assert isinstance(error, StatusError)
         assert error.status == 404
@@ -375,7 +392,7 @@ class TestDays:
         assert len(sent) == 48 * self.DAYS
         done: dict[Window, Body] = {}
 
-        number = sandbox.faults.add("status", dataset="blob/FUELHH", status=404, skip=60, count=6)
+        number = sandbox.faults.add("status", dataset="blob/FUELHH", status=400, skip=60, count=6)
         with pytest.raises(StatusError):
             asyncio.run(self.refill(url, tmp_path, done))
         interrupted = len(done)
@@ -486,7 +503,10 @@ class TestPeer:
             b"<Error><Code>x</Code></Error>",
             b"<EnumerationResults><Other/></EnumerationResults>",
             listing(["d/1"])[:-5],
-            b'<!DOCTYPE x [<!ENTITY a "aaaa">]>' + listing(["d/1"]),
+            DECLARED + listing(["d/1"]),
+            (b'<?xml version="1.0" encoding="UTF-16"?>' + DECLARED + listing(["d/1"])).decode().encode("utf-16"),
+            (DECLARED + listing(["d/1"])).decode().encode("utf-16-le"),
+            (DECLARED + listing(["d/1"])).decode().encode("utf-16-be"),
         ],
     )
     def test_that_sends_no_list_is_asked_again_and_given_up(self, to: Path, page: bytes) -> None:

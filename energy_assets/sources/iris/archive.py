@@ -58,6 +58,10 @@ slow one does not stop the others."""
 BLOB_MOST_BYTES = 128 << 20
 """Largest blob, ten times the largest that is known (13 MB); a message queue takes 100 MB at most."""
 
+GONE_MOST = 3
+"""Blobs of one window that may be listed and gone, each of which is kept as a message that cannot be read; with more
+the archive is broken, and the window fails."""
+
 SEGMENT_MOST_BYTES = 2 << 30
 """Largest segment, as for any other body; a window with more is asked for in halves."""
 
@@ -144,7 +148,7 @@ class ArchiveSource:
         Raises:
             TransportError: A list or a blob did not come whole after all retries.
             StatusError: The archive answered with an error after all retries, or with one that no retry mends; 404
-                for a blob that was listed and is gone.
+                where more than ``GONE_MOST`` blobs were listed and are gone.
             WindowTooLargeError: The window holds more than one segment may.
             ContractError: The archive listed what was not asked for, or without an end; or the window does not fit,
                 and nothing was sent.
@@ -208,8 +212,8 @@ class ArchiveSource:
         part = part_of(destination)
         try:
             with part.open("wb") as file:
-                segment = _Segment(ask, file)
-                waiting: deque[tuple[Blob, asyncio.Task[Body]]] = deque()
+                segment = _Segment(ask, file, first.sandbox)
+                waiting: deque[tuple[Blob, asyncio.Task[Body | _Gone]]] = deque()
                 try:
                     for number, blob in enumerate(sorted(listing.blobs.values())):
                         if len(waiting) == AHEAD:
@@ -234,28 +238,35 @@ class ArchiveSource:
             sandbox=first.sandbox,
         )
 
-    async def _write_next(self, segment: _Segment, waiting: deque[tuple[Blob, asyncio.Task[Body]]]) -> int:
-        """Write down the blob whose turn it is; returns the requests that it took."""
+    async def _write_next(self, segment: _Segment, waiting: deque[tuple[Blob, asyncio.Task[Body | _Gone]]]) -> int:
+        """Write down the blob whose turn it is; returns the requests that it took.
+
+        Raises:
+            StatusError: It is gone, and so are too many others.
+        """
         blob, task = waiting[0]
         body = await task
         waiting.popleft()
+        if isinstance(body, _Gone):
+            segment.miss(blob, body, self._client.url(_path(blob)))
+            return 1
         await asyncio.to_thread(segment.add, blob, body, self._client.url(_path(blob)))
         return body.attempts
 
-    async def _download(self, ask: _Ask, blob: Blob, path: Path) -> Body:
-        """One blob on disk, whatever it holds.
+    async def _download(self, ask: _Ask, blob: Blob, path: Path) -> Body | _Gone:
+        """One blob on disk, whatever it holds, or word that it is gone.
 
         Raises:
-            StatusError: It is gone, or the archive answered with another error.
+            StatusError: The archive answered with another error.
             ContractError: It is larger than any message.
         """
         try:
             return await self._client.download(_path(blob), (), path, group=ask.dataset.code, check=_accept)
         except StatusError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                said = str(error).removesuffix(".")
-                raise StatusError(f"{blob.name} is listed and gone ({said})", error.status) from None
-            raise
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            said = str(error).removesuffix(".")
+            return _Gone(StatusError(f"{blob.name} is listed and gone ({said})", error.status), datetime.now(tz=UTC))
         except WindowTooLargeError:
             raise ask.broken(f"holds {blob.name}, which is larger than {BLOB_MOST_BYTES:,} bytes") from None
 
@@ -284,9 +295,13 @@ def read_page(path: Path) -> Page:
     Raises:
         BrokenBodyError: It is cut, or not the list of a search.
     """
-    text = path.read_bytes()
-    if b"<!DOCTYPE" in text:
-        raise BrokenBodyError("it is no list of blobs: it declares a document type")
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise BrokenBodyError(f"it is no list of blobs: it is not UTF-8 ({error.reason})") from error
+    # In any other encoding, which the parser would recognise by its zero bytes, the words below would look otherwise.
+    if "\0" in text or "<!DOCTYPE" in text:
+        raise BrokenBodyError("it is no list of blobs: it declares a document type, or is not UTF-8")
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 - without a document type nothing in it can expand
     except ElementTree.ParseError as error:
@@ -356,13 +371,23 @@ class _Ask:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """A blob that was listed and is not there."""
+
+    error: StatusError
+    asked_utc: datetime
+
+
 class _Segment:
     """Writes envelopes, and hashes what it writes; used by one thread at a time."""
 
-    def __init__(self, ask: _Ask, file: BinaryIO) -> None:
+    def __init__(self, ask: _Ask, file: BinaryIO, sandbox: bool) -> None:
         self._ask = ask
         self._file = file
         self._hash = hashlib.sha256()
+        self._sandbox = sandbox
+        self._gone = 0
         self.size = 0
 
     @property
@@ -375,15 +400,31 @@ class _Segment:
         Raises:
             WindowTooLargeError: The segment would be too large.
         """
+        self._put(blob, body.path.read_bytes(), body.requested_utc, origin, sandbox=body.sandbox)
+        body.path.unlink()
+
+    def miss(self, blob: Blob, gone: _Gone, origin: str) -> None:
+        """Append a message that says that a blob is gone; no JSON, so that the loader sets it aside by its id.
+
+        Raises:
+            StatusError: Too many are gone.
+            WindowTooLargeError: The segment would be too large.
+        """
+        self._gone += 1
+        if self._gone > GONE_MOST:
+            raise gone.error
+        self._put(blob, f"not there: {gone.error}".encode(), gone.asked_utc, origin, sandbox=self._sandbox)
+
+    def _put(self, blob: Blob, body: bytes, received_utc: datetime, origin: str, *, sandbox: bool) -> None:
         line = encode(
             seal(
-                body.path.read_bytes(),
+                body,
                 subject=self._ask.stream,
                 message_id=blob.message_id,
                 sequence_number=None,
                 enqueued_utc=blob.uploaded_utc,
-                received_utc=body.requested_utc,
-                source="SANDBOX" if body.sandbox else "IRIS-ARCHIVE",
+                received_utc=received_utc,
+                source="SANDBOX" if sandbox else "IRIS-ARCHIVE",
                 origin=origin,
             )
         )
@@ -392,10 +433,9 @@ class _Segment:
             raise WindowTooLargeError(f"the window holds more than {SEGMENT_MOST_BYTES:,} bytes of messages", None)
         self._file.write(line)
         self._hash.update(line)
-        body.path.unlink()
 
 
-async def _give_up(tasks: Iterator[asyncio.Task[Body]]) -> None:
+async def _give_up(tasks: Iterator[asyncio.Task[Body | _Gone]]) -> None:
     """End downloads that nobody waits for any more."""
     left = list(tasks)
     for task in left:
