@@ -324,9 +324,18 @@ class TableSql:
         )
 
     def repeated_keys(self, within: str = "TRUE") -> str:
-        """One row for each natural key that several stored rows have; ``within`` restricts rows of ``T``."""
+        """One row for each natural key that several stored rows have; ``within`` restricts rows of ``T``.
+
+        Where the same row may arrive on different days, one for each row that another precedes within their reach.
+        """
         key = self.key(self.table.natural_key, "T")
         day = self.dialect.partition_day
+        if self.table.reach_days:
+            before = f"lag(T.{day}) OVER (PARTITION BY {key} ORDER BY T.{day})"
+            return (
+                f"SELECT 1 AS repeated FROM (SELECT T.{day} AS own_day, {before} AS day_before FROM {self.target} T "
+                f"WHERE {within}) R WHERE R.day_before >= R.own_day - {self.table.reach_days}"
+            )
         return f"SELECT 1 AS repeated FROM {self.target} T WHERE {within} GROUP BY T.{day}, {key} HAVING count(*) > 1"
 
     def tally(self, staged: str, bounds: Bounds) -> str:

@@ -6,14 +6,17 @@ import json
 import os
 import shutil
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from energy_assets.catalogue import dataset
 from energy_assets.catalogue.iris import MESSAGES
+from energy_assets.catalogue.model import Table
 from energy_assets.sources.iris.envelope import decode
 from energy_assets.sources.iris.split import split
-from energy_assets_tests.contract.store import Store
+from energy_assets.warehouse.sql import DUCKDB, TableSql
+from energy_assets_tests.contract.store import SCHEMA, DuckDBStore, Store
 from energy_assets_tests.iris.drop import FUELINST, NOON, UNMAPPED, Drop, fuel, message, twice
 
 LATE = NOON.replace(hour=22, minute=59, second=59)
@@ -192,3 +195,31 @@ def test_the_way_of_a_part_is_in_its_receipt(drop: Drop, store: Store) -> None:
     (manifest,) = drop.backlog.manifests("done")
     assert [r["url"] for r in receipts] == [f"drop:{manifest.manifest_id}/FUELINST/1"]
     assert receipts[0]["receipt_id"] == drop.rows()[0]["_receipt_id"]
+
+
+def repeated(each: Drop, store: Store, table: Table) -> int:
+    """How many stored rows repeat another's key, by the check that every adopted table passes."""
+    if isinstance(store, DuckDBStore):
+        each.warehouse.close()
+        with store.by_hand() as connection:
+            sql = TableSql(DUCKDB, SCHEMA, table, tuple(name for name, _ in table.columns))
+            return len(connection.execute(sql.repeated_keys()).fetchall())
+    from energy_assets.warehouse.bigquery.dialect import BIGQUERY
+    from energy_assets.warehouse.bigquery.layout import ALWAYS
+    from energy_assets.warehouse.bigquery.store import BigQueryWarehouse
+
+    warehouse = each.warehouse
+    assert isinstance(warehouse, BigQueryWarehouse)
+    sql = TableSql(BIGQUERY, warehouse.schema, table, tuple(name for name, _ in table.columns))
+    return len(list(warehouse.jobs.query(sql.repeated_keys(ALWAYS), what="Looking", table=table.name, purpose="check")))
+
+
+def test_keys_that_are_repeated_on_different_days_are_found(each: Drop, each_store: Store) -> None:
+    each.segment(message([fuel(1)], 1), message([fuel(2)], 2))
+    each.load()
+    # The queue gave the same message another time: further apart than is looked for, so both are kept.
+    each.segment(message([fuel(1)], 1, at=NOON + timedelta(days=2)))
+    each.load()
+    assert sum(generations(each).values()) == 3
+    assert repeated(each, each_store, FUELINST) == 0
+    assert repeated(each, each_store, replace(FUELINST, reach_days=2)) == 1

@@ -189,7 +189,7 @@ class Soak:
         self.wait(lambda: _emptied(self.iris), "an empty queue")
         self.listener.end()
         now = datetime.now(UTC)
-        self.wait(lambda: not self.backlog.waiting(now) and not self.backlog.manifests("open"), "the last load")
+        self.wait(lambda: not self.backlog.waiting(now) and not self.backlog.needed(), "the last load")
         self.daemon.end()
 
 
