@@ -15,6 +15,7 @@
 │   └── ``SecondListenerError`` another listener holds the drop folder
 ├── ``ContractError``       an answer came, and is not what was asked for
 └── ``WarehouseError``      the store refused, is busy, full or foreign
+    ├── ``NothingYetError``     nothing was ever fetched of what is to be read
     ├── ``WarehouseBusyError``
     ├── ``ForeignRowsError``    synthetic rows for a store of real ones, or the reverse
     ├── ``MovedError``          somebody else changed what was about to be replaced

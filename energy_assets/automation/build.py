@@ -74,6 +74,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             limits.gb_limits_sensor,
             iris.iris_drop_folder_sensor,
             iris_repair.iris_repair_sensor,
+            iris_repair.iris_silence_sensor,
         ],
         resources={"platform": platform, IO_MANAGER_KEY: WarehouseIOManager(platform.warehouse)},
         # One process per run: libraries load once, and twenty steps cost 2 s here against 10 to 23 s in processes.

@@ -1,37 +1,41 @@
-"""The sensor that has the archive fill what the push service brought and we missed.
+"""The sensors that have the archive fill what the push service brought and we missed, and that tell of silence.
 
-What is missing is found by ``ingest.holes``; here it becomes runs of the archive job, one for each hole. A hole that
-the archive has been asked for is due no more, so nothing is requested twice.
+What is missing, and when it is asked for, is found by ``ingest.holes``; here it becomes runs of the archive job, one
+for each request. A request is remembered before it is made, so that a run that fails or never begins counts as one.
+
+Silence is told by a sensor of its own whose tick fails: red on Dagster's overview until messages come, without a store
+to write to and without keeping the repair from what it requests. A check would need an asset that stands for the queue,
+and an event for every look.
 """
 
 # Annotations are not postponed here: Dagster reads types from functions as they stand.
 import logging
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from energy_assets import calendar
-from energy_assets.assets.partitions import range_tags
-from energy_assets.assets.provider import RefreshConfig
+from energy_assets.assets.provider import RefreshConfig, explained
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
 from energy_assets.automation.jobs import IRIS_REPAIR, LONGEST_PAST
 from energy_assets.automation.schedules import active_run
-from energy_assets.catalogue.model import Dataset
 
 if TYPE_CHECKING:
-    from energy_assets.ingest.outages import Hole
+    from energy_assets.ingest.holes import Ask
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 900
-"""A hole is seen within a quarter of an hour, as fresh as what is asked for. Looking reads a week of the register, for
-which BigQuery charges."""
+IRIS_SILENCE = "iris_silence"
 
-HOLES_AT_ONCE = 8
-"""Runs requested by one look at most; the others follow when these have ended."""
+LOOK_SECONDS = 900
+"""A hole is seen within a quarter of an hour, as fresh as what is asked for. Looking reads some days of the register,
+for which BigQuery charges."""
+
+ASKS_AT_ONCE = 4
+"""Runs requested by one look at most, each of a day or less, which for all streams takes three quarters of an hour at
+the archive's pace. The others follow when these have ended, the newest first."""
 
 
 @dg.sensor(
@@ -44,50 +48,66 @@ HOLES_AT_ONCE = 8
 def iris_repair_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One run for each hole, or a skip while one of them is still active."""
-    from energy_assets.ingest.holes import SILENT_AFTER, find_holes
+    """One run for each request that is due, or a skip while one of them is still active."""
+    from energy_assets.ingest.asked import keep_memory
+    from energy_assets.ingest.holes import find_holes
 
-    settings = platform.settings()
-    if not settings.iris_drop_dir.exists():
-        yield dg.SkipReason(f"{settings.iris_drop_dir} is not there; `energy-assets iris listen` makes it")
+    root = platform.settings().iris_drop_dir
+    if not root.exists():
+        yield dg.SkipReason(f"{root} is not there; `energy-assets iris listen` makes it")
         return
     active = active_run(context.instance, IRIS_REPAIR, LONGEST_PAST)
     if active is not None:
         yield dg.SkipReason(f"run {active} of {IRIS_REPAIR} is still active")
         return
     now = datetime.now(tz=UTC)
-    with platform.warehouse() as warehouse:
-        found = find_holes(settings.iris_drop_dir, warehouse, now)
-    if found.silent(now):
-        # The alerts of a deployment follow the log; the queue forgets in three days what nobody takes.
-        logger.error(
-            "no IRIS message for %d hours, the newest is of %s; see whether `energy-assets iris listen` runs",
-            SILENT_AFTER // timedelta(hours=1),
-            found.newest_utc,
+    with explained(), platform.warehouse() as warehouse:
+        found = find_holes(root, warehouse, now)
+        asks = found.asks[:ASKS_AT_ONCE]
+        keep_memory(root, found.memory.asking((cell for ask in asks for cell in ask.cells()), now))
+    if found.doubt:
+        logger.warning("holes are found by heartbeats and receipts only: %s", found.doubt)
+    if not asks:
+        given_up = len(found.in_state("given_up"))
+        rest = f", {given_up} given up" if given_up else ""
+        yield dg.SkipReason(f"nothing is to be asked of the archive now: {len(found.holes)} holes known{rest}")
+    for ask in asks:
+        yield _request(ask, now)
+
+
+@dg.sensor(
+    name=f"{IRIS_SILENCE}_sensor",
+    minimum_interval_seconds=LOOK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Fails while no message has come by the queue for a day; the queue forgets after three.",
+)
+def iris_silence_sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
+    """Say since when nothing has come, by the heartbeats and what the last look for holes has noted.
+
+    Raises:
+        dg.Failure: Nothing has come for a day, so that somebody has to look.
+    """
+    from energy_assets.ingest.holes import SILENT_AFTER, heard_utc
+
+    with explained():
+        heard = heard_utc(platform.settings().iris_drop_dir, now := datetime.now(tz=UTC))
+    if heard is None:
+        return dg.SkipReason("nobody has listened yet")
+    if now - heard >= SILENT_AFTER:
+        logger.error("no IRIS message since %s", heard)
+        hours = SILENT_AFTER // timedelta(hours=1)
+        raise dg.Failure(
+            f"No IRIS message has come since {heard:%Y-%m-%d %H:%MZ}, more than {hours} hours ago, and the queue "
+            "forgets after three days: `energy-assets iris status` says whether the listener runs."
         )
-    if not found.asks:
-        yield dg.SkipReason(f"{len(found.holes)} holes in the last week, none to be filled now")
-    for hole, entries in found.asks[:HOLES_AT_ONCE]:
-        yield _request(hole, entries, now)
+    return dg.SkipReason(f"the newest message is of {heard:%Y-%m-%d %H:%MZ}")
 
 
-def _request(hole: "Hole", entries: Sequence[Dataset], now: datetime) -> dg.RunRequest:
-    from energy_assets.ingest.holes import RESERVE
-
-    begin, end = hole.from_utc - RESERVE, hole.to_utc + RESERVE
-    first, last = _days(begin, end, now)
-    single = first == last
-    config = RefreshConfig(refetch=False, from_utc=begin.isoformat(), to_utc=end.isoformat())
+def _request(ask: "Ask", now: datetime) -> dg.RunRequest:
+    config = RefreshConfig(refetch=False, from_utc=ask.from_utc.isoformat(), to_utc=ask.to_utc.isoformat())
     return dg.RunRequest(
-        run_key=f"{now:%Y-%m-%dT%H:%MZ} {begin.isoformat()} {end.isoformat()} {len(entries)}",
-        partition_key=first.isoformat() if single else None,
-        tags={} if single else range_tags(first, last),
-        asset_selection=[key_of(d) for d in entries],
+        run_key=f"{now:%Y-%m-%dT%H:%MZ} {ask.from_utc.isoformat()} {ask.to_utc.isoformat()} {len(ask.entries)}",
+        partition_key=ask.day.isoformat(),
+        asset_selection=[key_of(d) for d in ask.entries],
         run_config=dg.RunConfig(ops={"iris": config}),
     )
-
-
-def _days(begin: datetime, end: datetime, now: datetime) -> tuple[date, date]:
-    """Settlement days of an interval; a hole that lasts ends with today."""
-    last = min(end - timedelta(microseconds=1), now)
-    return calendar.settlement_day(begin), calendar.settlement_day(last)

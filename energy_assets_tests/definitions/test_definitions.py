@@ -162,6 +162,7 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "gb_limits_sensor",
         "iris_drop_folder_sensor",
         "iris_repair_sensor",
+        "iris_silence_sensor",
     }
     assert sensors["iris_drop_folder_sensor"].minimum_interval_seconds == 30
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
