@@ -31,6 +31,8 @@ FIRST_INSTANT = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(9999, 1, 1, tzinfo=UTC)
 """Instants outside are nonsense, and the calendar could not place them."""
 
+# Made once: making it takes longer than dividing by it, and every message of a register has two instants.
+_MICROSECOND = timedelta(microseconds=1)
 _SECOND = 1_000_000
 _HOUR = 3600 * _SECOND
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -50,7 +52,7 @@ class Stamp:
 
 def micros(instant: datetime) -> int:
     """Microseconds since 1970, as Arrow and DuckDB count them."""
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    return (instant - EPOCH) // _MICROSECOND
 
 
 def stored(column: pa.ChunkedArray, kind: FieldType) -> pa.ChunkedArray | pa.Array | None:

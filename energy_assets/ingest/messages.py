@@ -231,7 +231,8 @@ def rows_of(body: bytes, known: Collection[str] | None = None) -> tuple[str, lis
             of records.
     """
     try:
-        body.decode()
+        if not body.isascii():
+            body.decode()
     except UnicodeDecodeError as error:
         raise UnreadableMessageError(f"the message is not UTF-8 ({error.reason} at byte {error.start})") from error
     try:
@@ -276,21 +277,28 @@ def _raws_of(text: bytes) -> list[msgspec.Raw]:
 
 def _digest(raws: Sequence[msgspec.Raw], known: Collection[str] | None) -> str:
     """Digest of the records in canonical form; record by record, because large messages have tens of thousands."""
+    if len(raws) == 1:
+        return hashlib.sha256(b"[%b]" % _canonical(raws[0], 0, known)).hexdigest()
     digest = hashlib.sha256(b"[")
     for place, raw in enumerate(raws):
-        record = _ANY.decode(raw)
-        if not isinstance(record, dict):
-            raise UnreadableMessageError(f"element {place} of the message is no record")
-        canonical = _ENCODER.encode(record)
-        if _RESERVED in canonical and MESSAGE_MEMBERS & record.keys():
-            raise UnreadableMessageError("a record has a member whose name is kept for where the record came from")
-        if known is not None and len(record) > NEW_MEMBERS_MOST:
-            new = len(record.keys() - known)
-            if new > NEW_MEMBERS_MOST:
-                raise UnreadableMessageError(f"a record has {new:,} members that nobody knows")
-        digest.update(b"," + canonical if place else canonical)
+        digest.update(b",%b" % _canonical(raw, place, known) if place else _canonical(raw, place, known))
     digest.update(b"]")
     return digest.hexdigest()
+
+
+def _canonical(raw: msgspec.Raw, place: int, known: Collection[str] | None) -> bytes:
+    """A record in canonical form; refuses what is none, or brings members that no record may have."""
+    record = _ANY.decode(raw)
+    if not isinstance(record, dict):
+        raise UnreadableMessageError(f"element {place} of the message is no record")
+    canonical = _ENCODER.encode(record)
+    if _RESERVED in canonical and MESSAGE_MEMBERS & record.keys():
+        raise UnreadableMessageError("a record has a member whose name is kept for where the record came from")
+    if known is not None and len(record) > NEW_MEMBERS_MOST:
+        new = len(record.keys() - known)
+        if new > NEW_MEMBERS_MOST:
+            raise UnreadableMessageError(f"a record has {new:,} members that nobody knows")
+    return canonical
 
 
 def _records(message: Envelope, body: bytes, known: Collection[str]) -> Taken:
