@@ -129,7 +129,8 @@ def load(
     else:
         show_outcomes(console.stdout(), datasets, outcomes)
         kept = f"; {unreadable:,} could not be read and are in _quarantine" if unreadable else ""
-        console.say(console.stdout(), f"{messages:,} messages of {files:,} files{kept}.")
+        what = f"{console.plural(messages, 'message')} of {console.plural(files, 'file')}"
+        console.say(console.stdout(), f"{what}{kept}.")
     if failed:
         raise typer.Exit(console.FAILED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -49,7 +50,7 @@ def test_what_the_queue_holds_is_taken_loaded_and_shown(queue: Iris, cli: Comman
     assert f"The queue is empty: {COUNT} received, {COUNT} durable, {COUNT} completed" in said.out
 
     loaded = cli.ok("iris", "load")
-    assert re.search(rf"{COUNT} messages of \d+ files\.", loaded.out)
+    assert re.search(rf"{COUNT} messages of \d+ files?\.", loaded.out)
     assert "FUELINST_IRIS" in loaded.out and "written" in loaded.out
     assert "Nothing waits" in cli.ok("iris", "load").out
 
@@ -65,6 +66,26 @@ def test_before_anything_was_there_status_says_so(cli: CommandLine) -> None:
     said = cli.run("iris", "status")
     assert said.code == 0
     assert "never started here" in said.out and "no message is held yet" in said.out
+
+
+def test_what_is_wrong_in_the_drop_folder_is_named_with_exit_code_1_and_the_rest_is_loaded(cli: CommandLine) -> None:
+    folder = cli.home / "iris"
+    texts = {
+        "FREQ/a.json": '[{"measurementTime": "2026-07-15T11:00:00Z", "frequency": 50.0}]',
+        "clients/python/settings.json": '{"Secret": "of somebody"}',
+        "manifests/open/torn.json": "",
+    }
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    os.utime(folder / "FREQ" / "a.json", (0, 0))
+    assert "1 message of 1 file." in cli.ok("iris", "load").out
+    said = cli.run("iris", "status")
+    assert said.code == 1
+    assert "! manifests/open/torn.json.bad is no manifest" in said.out
+    assert "left alone, as no messages: clients/python/" in said.out
+    (folder / "manifests" / "open" / "torn.json.bad").unlink()
+    assert cli.run("iris", "status").code == 0
 
 
 def test_a_day_comes_from_the_archive_of_the_sandbox(tmp_path: Path) -> None:

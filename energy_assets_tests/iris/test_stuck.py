@@ -257,6 +257,17 @@ def test_what_is_held_is_deleted(each: Drop) -> None:
     assert not path.exists()
 
 
+def test_what_may_not_be_stored_here_is_deleted_when_it_is_kept_elsewhere(drop: Drop) -> None:
+    drop.segment(message([fuel(1)], 1))
+    drop.load()
+    drop.segment(message([fuel(2)], 2, source="SANDBOX"), message([fuel(3)], 3))
+    drop.load()
+    assert generations(drop) == [1.0, 3.0]
+    cleaned = drop.clean()
+    assert (cleaned.deleted, cleaned.released) == (2, ())
+    assert list((drop.root / "unreadable").rglob("*.ndjson"))
+
+
 def test_a_warehouse_whose_file_is_gone_loads_again(drop: Drop, tmp_path: Path) -> None:
     path = drop.segment(message([fuel(1)], 1))
     drop.load()
