@@ -24,6 +24,7 @@ from energy_assets import arrow
 from energy_assets.ingest.columns import EPOCH, micros
 from energy_assets.ingest.model import Seen
 from energy_assets.sources.iris.heartbeat import DRAINED, Beat, Outage
+from energy_assets.sources.iris.tally import PARTITION_BITS, SWAPPED
 
 REMEMBERED = timedelta(hours=66)
 """Length up to which an outage is left to the queue: its memory of three days, less six hours in which a backlog of
@@ -37,15 +38,8 @@ AT_REST = timedelta(minutes=30)
 """Age from which a skipped number counts as missing: the batches around it have been loaded by then, and a message
 whose lock had to run out has come again. Also the time of listening after which a backlog of days has been taken."""
 
-SWAPPED = timedelta(minutes=1)
-"""How much later than a greater number's a message of the same numbering may have been enqueued: the queue numbers in
-the order of enqueuing, and clocks of its parts are this close."""
-
-PARTITION_BITS = 48
-"""A queue that is kept in partitions has the partition's number above these bits of each sequence number, and numbers
-every partition by itself."""
-
 PARTITIONS = 1 << (64 - PARTITION_BITS)
+"""Partitions that a sequence number can name."""
 
 NUMBERINGS_MOST = 4
 """Times that a queue may begin its numbering anew within what is looked at; with more the numbers are no numbering."""

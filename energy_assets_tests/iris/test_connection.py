@@ -15,7 +15,7 @@ from energy_assets.errors import SettingsError
 from energy_assets.settings import Settings, load_settings, variable_names
 from energy_assets.sources.iris.connection import Address, connection_of, secret_warning
 from energy_assets.sources.iris.refusals import MOST_SHOWN, in_short, refusal
-from energy_assets.sources.iris.tally import MOST_GAPS, Numbering, Tally
+from energy_assets.sources.iris.tally import MOST_GAPS, SWAPPED, Numbering, Tally
 from energy_assets.sources.redaction import Redactor
 
 ROOT = Path(__file__).parents[2]
@@ -188,6 +188,29 @@ def test_missing_is_what_was_not_seen(numbers: list[int]):
     if numbers:
         between = set(range(numbers[0], max(numbers) + 1))
         assert numbering.missing == len(between - set(numbers))
+
+
+def test_partitions_are_numbered_apart():
+    numbering = Numbering(7, NOON)
+    for number in range(8, 12):
+        for partition in (0, 1, 5):
+            numbering.see((partition << 48) + number, NOON)
+    assert numbering.missing == 0
+    numbering.see((5 << 48) + 14, NOON)
+    assert [(g.first - (5 << 48), g.last - (5 << 48)) for g in numbering.newest(9)] == [(12, 13)]
+    assert numbering.greatest == (5 << 48) + 14
+
+
+def test_a_queue_that_was_made_anew_is_numbered_anew():
+    numbering = Numbering()
+    for number in (1, 2, 900):
+        numbering.see(number, NOON)
+    numbering.see(2, NOON + SWAPPED)
+    assert (numbering.greatest, numbering.missing) == (900, 897), "delivered again"
+    numbering.see(1, NOON + SWAPPED + timedelta(seconds=1))
+    assert (numbering.greatest, numbering.missing) == (1, 0)
+    numbering.see(4, NOON + 2 * SWAPPED)
+    assert [(g.first, g.last) for g in numbering.newest(9)] == [(2, 3)]
 
 
 def test_holes_are_remembered_up_to_a_number():

@@ -21,7 +21,6 @@ from energy_assets.ingest.outages import (
     NUMBERINGS_MOST,
     REMEMBERED,
     SPARSE_LEAST,
-    SWAPPED,
     Hole,
     joined,
     skipped,
@@ -29,6 +28,7 @@ from energy_assets.ingest.outages import (
     unvouched,
 )
 from energy_assets.sources.iris.heartbeat import DRAINED, Beat, Event, outages
+from energy_assets.sources.iris.tally import SWAPPED
 
 NOON = datetime(2026, 7, 15, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=30)

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
 
+import msgspec
+
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import (
     CatalogueError,
@@ -36,7 +38,7 @@ from energy_assets.ingest.model import Body, Window
 from energy_assets.ingest.spool import disk_error
 from energy_assets.sources.body import BrokenBodyError, part_of
 from energy_assets.sources.http import HttpClient, Patience
-from energy_assets.sources.iris.envelope import encode, seal, stream_of
+from energy_assets.sources.iris.envelope import Envelope, encode, seal, stream_of
 
 if TYPE_CHECKING:
     from energy_assets.settings import Settings
@@ -400,11 +402,11 @@ class _Segment:
         Raises:
             WindowTooLargeError: The segment would be too large.
         """
-        self._put(blob, body.path.read_bytes(), body.requested_utc, origin, sandbox=body.sandbox)
+        self._put(self._sealed(blob, body.path.read_bytes(), body.requested_utc, origin, sandbox=body.sandbox))
         body.path.unlink()
 
     def miss(self, blob: Blob, gone: _Gone, origin: str) -> None:
-        """Append a message that says that a blob is gone; no JSON, so that the loader sets it aside by its id.
+        """Append a message without a body that says that its blob is gone; the loader sets it aside.
 
         Raises:
             StatusError: Too many are gone.
@@ -413,21 +415,23 @@ class _Segment:
         self._gone += 1
         if self._gone > GONE_MOST:
             raise gone.error
-        self._put(blob, f"not there: {gone.error}".encode(), gone.asked_utc, origin, sandbox=self._sandbox)
+        empty = self._sealed(blob, b"", gone.asked_utc, origin, sandbox=self._sandbox)
+        self._put(msgspec.structs.replace(empty, refused=str(gone.error)))
 
-    def _put(self, blob: Blob, body: bytes, received_utc: datetime, origin: str, *, sandbox: bool) -> None:
-        line = encode(
-            seal(
-                body,
-                subject=self._ask.stream,
-                message_id=blob.message_id,
-                sequence_number=None,
-                enqueued_utc=blob.uploaded_utc,
-                received_utc=received_utc,
-                source="SANDBOX" if sandbox else "IRIS-ARCHIVE",
-                origin=origin,
-            )
+    def _sealed(self, blob: Blob, body: bytes, received_utc: datetime, origin: str, *, sandbox: bool) -> Envelope:
+        return seal(
+            body,
+            subject=self._ask.stream,
+            message_id=blob.message_id,
+            sequence_number=None,
+            enqueued_utc=blob.uploaded_utc,
+            received_utc=received_utc,
+            source="SANDBOX" if sandbox else "IRIS-ARCHIVE",
+            origin=origin,
         )
+
+    def _put(self, envelope: Envelope) -> None:
+        line = encode(envelope)
         self.size += len(line)
         if self.size > SEGMENT_MOST_BYTES:
             raise WindowTooLargeError(f"the window holds more than {SEGMENT_MOST_BYTES:,} bytes of messages", None)

@@ -59,8 +59,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             name relative to the drop folder.
         body: The body where it is UTF-8.
         body_base64: The body where it is not.
-        refused: Why the body is not to be looked into; only the loader says so.
+        refused: Why the body is not to be looked into, by our own word.
         cut: Where the whole message lies, if the body is only its beginning.
+        file_name: The file name that its sender gave it, where there is one; what identifies it is its id.
     """
 
     stream: str | None
@@ -76,6 +77,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body_base64: str | None
     refused: str | None = None
     cut: Cut | None = None
+    file_name: str | None = None
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -93,6 +95,7 @@ def seal(
     source: Origin,
     origin: str,
     delivery_count: int = 0,
+    file_name: str | None = None,
 ) -> Envelope:
     """The envelope of a message; see ``Envelope`` for the arguments.
 
@@ -110,6 +113,7 @@ def seal(
         enqueued_utc=enqueued_utc.astimezone(UTC),
         received_utc=received_utc.astimezone(UTC),
         delivery_count=delivery_count,
+        file_name=file_name,
         source=source,
         origin=origin,
         body=text,

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 SANDBOX_PROPERTY = b"x-sandbox"
 """Application property by which made-up messages say so."""
 
+FILE_PROPERTY = b"source_file_name"
+"""Application property that some messages had, and from which older clients took the name of the file.
+
+It is kept, and is the message's id only where the message has none. What the provider documents is that the archive
+names a message by its id; to prefer the property where both are there and differ would give a message of the archive
+and the same one of the queue two identities, if that is so. Whether they differ is logged with the first message.
+"""
+
 SHOWN_BYTES = 40
 """Bytes of the first body that are logged: enough to see whether it is JSON, a string of JSON, or packed."""
 
@@ -48,10 +56,12 @@ def envelope_of(message: ServiceBusReceivedMessage, body: bytes, origin: str, re
     """
     properties = message.application_properties or {}
     sequence = message.sequence_number
+    file_name = file_name_of(message)
     return seal(
         body,
         subject=_as_text(message.subject),
-        message_id=message.message_id,
+        message_id=message.message_id or file_name,
+        file_name=file_name,
         sequence_number=sequence if isinstance(sequence, int) else None,
         enqueued_utc=enqueued_of(message) or received_utc,
         received_utc=received_utc,
@@ -59,6 +69,14 @@ def envelope_of(message: ServiceBusReceivedMessage, body: bytes, origin: str, re
         origin=origin,
         delivery_count=message.delivery_count or 0,
     )
+
+
+def file_name_of(message: ServiceBusReceivedMessage) -> str | None:
+    """The file name that a message's sender has given it, where there is one."""
+    properties = message.application_properties or {}
+    # The SDK gives names as bytes; a message that was never on a wire has them as text.
+    name = properties.get(FILE_PROPERTY) or properties.get(FILE_PROPERTY.decode())
+    return _as_text(name) or None if isinstance(name, str | bytes) else None
 
 
 def enqueued_of(message: ServiceBusReceivedMessage) -> datetime | None:
@@ -84,7 +102,8 @@ def shape_of(message: ServiceBusReceivedMessage, body: bytes, now: datetime) -> 
     lock = "no lock" if until is None else f"locked for {(until - now).total_seconds():.0f} s"
     return (
         f"body {kind} of {len(body):,} bytes beginning {body[:SHOWN_BYTES]!r}, subject {message.subject!r}, "
-        f"id {message.message_id!r}, {lock}, delivery count {message.delivery_count}"
+        f"id {message.message_id!r}, file name {file_name_of(message)!r}, {lock}, "
+        f"delivery count {message.delivery_count}"
     )
 
 
