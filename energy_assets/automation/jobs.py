@@ -13,7 +13,9 @@ from energy_assets.catalogue.model import Dataset
 LANE = "energy_assets/lane"
 LIVE = "live"
 BACKFILL = "backfill"
-"""Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of the latter, so that live refresh keeps a slot."""
+REPAIR = "repair"
+"""Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of the latter two, so that live refresh keeps a slot.
+What the push service missed does not wait for a backfill of hours, nor the reverse."""
 
 MAX_RUNTIME = "dagster/max_runtime"
 LONGEST_LIVE = timedelta(minutes=30)
@@ -28,6 +30,7 @@ PRIORITY = "dagster/priority"
 
 LIVE_TAGS = {LANE: LIVE, PRIORITY: "10", MAX_RUNTIME: str(int(LONGEST_LIVE.total_seconds()))}
 PAST_TAGS = {LANE: BACKFILL, MAX_RUNTIME: str(int(LONGEST_PAST.total_seconds()))}
+REPAIR_TAGS = PAST_TAGS | {LANE: REPAIR}
 
 BMRS_REFRESH = "bmrs_refresh"
 BMRS_REVISIONS = "bmrs_revisions"
@@ -72,7 +75,7 @@ def iris_repair(streams: Sequence[Dataset]) -> dg.UnresolvedAssetJobDefinition:
         IRIS_REPAIR,
         dg.AssetSelection.assets(*(key_of(d) for d in streams)),
         description="Fills from the public archive what the queue brought and nobody took.",
-        tags=PAST_TAGS,
+        tags=REPAIR_TAGS,
     )
 
 
