@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -41,6 +41,11 @@ longer than that run."""
 
 RETRY_AFTER = timedelta(minutes=10)
 """Time after a failed run at which its days are followed again, where nothing new has done so before."""
+
+SUCCEEDED = [dg.DagsterRunStatus.SUCCESS]
+
+FOLLOW_TAG = "energy_assets/follow"
+"""Tag of a run with which the sensor finds again what has become of the days that it was to follow."""
 
 
 class FollowConfig(dg.Config):
@@ -119,13 +124,17 @@ def gb_limits_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | d
         return dg.SkipReason(f"run {active} of {GB_LIMITS} is still active")
     now = datetime.now(tz=UTC)
     cursor = Cursor.of(context.cursor)
+    for token in list(cursor.under_way):
+        cursor.settle(token, _succeeded(context.instance, token), now)
     news = {name: _reported(context.instance, name, cursor) for name in SOURCES}
-    chosen = cursor.choose(news, _failed(context.instance, now), now)
+    chosen = cursor.choose(news, now)
     if not chosen:
         return dg.SensorResult(skip_reason="no new declarations", cursor=cursor.text())
-    sent = {name: [day.isoformat() for day in days] for name, days in chosen.items()}
-    config = dg.RunConfig(ops={"follow_declarations": FollowConfig(sent=sent)})
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_config=config)], cursor=cursor.text())
+    token = now.isoformat()
+    cursor.under_way[token] = chosen
+    config = dg.RunConfig(ops={"follow_declarations": FollowConfig(sent=_as_text(chosen))})
+    request = dg.RunRequest(run_key=token, run_config=config, tags={FOLLOW_TAG: token})
+    return dg.SensorResult(run_requests=[request], cursor=cursor.text())
 
 
 @dataclass
@@ -135,10 +144,12 @@ class Cursor:
     Attributes:
         after: Newest record of the stream that was seen.
         look: When each day of sending is to be followed once more.
+        under_way: Days of the runs that are not known to have succeeded, by the value of their tag.
     """
 
     after: dict[str, int] = field(default_factory=dict)
     look: dict[str, dict[date, datetime]] = field(default_factory=dict)
+    under_way: dict[str, dict[str, list[date]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, text: str | None) -> "Cursor":
@@ -150,27 +161,42 @@ class Cursor:
             name: {date.fromisoformat(day): datetime.fromisoformat(at) for day, at in days.items()}
             for name, days in kept["look"].items()
         }
-        return cls(kept["after"], look)
+        under_way = {
+            token: {name: [date.fromisoformat(day) for day in days] for name, days in chosen.items()}
+            for token, chosen in kept.get("under_way", {}).items()
+        }
+        return cls(kept["after"], look, under_way)
 
     def text(self) -> str:
         """The cursor as text."""
         look = {n: {day.isoformat(): at.isoformat() for day, at in days.items()} for n, days in self.look.items()}
-        return json.dumps({"after": self.after, "look": look})
+        under_way = {token: _as_text(chosen) for token, chosen in self.under_way.items()}
+        return json.dumps({"after": self.after, "look": look, "under_way": under_way})
 
-    def choose(
-        self, news: Mapping[str, Mapping[date, datetime]], failed: Mapping[str, Sequence[date]], now: datetime
-    ) -> dict[str, list[date]]:
+    def settle(self, token: str, succeeded: bool, now: datetime) -> None:
+        """Take note of a run that has ended, or never began; days of one that did not succeed are followed again.
+
+        Args:
+            token: The value of its tag.
+            succeeded: Whether it did all that it was to do.
+            now: The present, aware.
+        """
+        for name, days in self.under_way.pop(token).items():
+            look = self.look.setdefault(name, {})
+            for day in () if succeeded else days:
+                look[day] = min(look.get(day, now + RETRY_AFTER), now + RETRY_AFTER)
+
+    def choose(self, news: Mapping[str, Mapping[date, datetime]], now: datetime) -> dict[str, list[date]]:
         """Days of sending to be followed now, newest first where there are too many.
 
         Args:
             news: When each day was newly reported, by resolved asset.
-            failed: Days whose last run failed.
             now: The present, aware.
         """
         chosen: dict[str, list[date]] = {}
         for name in SOURCES:
             look = self.look.setdefault(name, {})
-            due = {day for day, at in look.items() if at <= now} | set(failed.get(name, ()))
+            due = {day for day, at in look.items() if at <= now}
             fresh = news.get(name, {})
             taken = sorted(due | fresh.keys(), reverse=True)
             for day in taken[:DAYS_PER_RUN]:
@@ -199,13 +225,10 @@ def _reported(instance: dg.DagsterInstance, name: str, cursor: Cursor) -> dict[d
     }
 
 
-def _failed(instance: dg.DagsterInstance, now: datetime) -> dict[str, list[date]]:
-    """Days that the job's newest run was about, where it failed a while ago."""
-    records = instance.get_run_records(dg.RunsFilter(job_name=GB_LIMITS), limit=1)
-    if not records or records[0].dagster_run.status is not dg.DagsterRunStatus.FAILURE:
-        return {}
-    if now - records[0].update_timestamp.astimezone(UTC) < RETRY_AFTER:
-        return {}
-    config: Mapping[str, Any] = records[0].dagster_run.run_config
-    sent = config["ops"]["follow_declarations"]["config"]["sent"]
-    return {name: [date.fromisoformat(day) for day in days] for name, days in sent.items() if name in SOURCES}
+def _succeeded(instance: dg.DagsterInstance, token: str) -> bool:
+    """Whether a run with the tag's value has done its work; one that nobody has begun has not."""
+    return bool(instance.get_run_records(dg.RunsFilter(tags={FOLLOW_TAG: token}, statuses=SUCCEEDED), limit=1))
+
+
+def _as_text(chosen: Mapping[str, Sequence[date]]) -> dict[str, list[str]]:
+    return {name: [day.isoformat() for day in days] for name, days in chosen.items()}

@@ -82,7 +82,9 @@ def follow(platform: Platform, instance: dg.DagsterInstance, cursor: str | None 
         return told.skip_message, told.cursor
     (request,) = told.run_requests
     job = defs.resolve_job_def("gb_limits")
-    result = job.execute_in_process(run_config=request.run_config, instance=instance, raise_on_error=False)
+    result = job.execute_in_process(
+        run_config=request.run_config, tags=dict(request.tags), instance=instance, raise_on_error=False
+    )
     return result, told.cursor
 
 
@@ -201,27 +203,26 @@ def test_what_was_sent_too_far_from_a_day_does_not_count_and_is_told(
 # What the sensor remembers.
 
 NOW = datetime(2026, 7, 15, 12, tzinfo=UTC)
-NONE: dict[str, list[date]] = {}
 
 
 def test_a_day_is_followed_once_more_for_what_was_not_reported() -> None:
     cursor = Cursor()
-    assert cursor.choose({RESOLVED: {DAY: NOW}}, NONE, NOW) == {RESOLVED: [DAY]}
+    assert cursor.choose({RESOLVED: {DAY: NOW}}, NOW) == {RESOLVED: [DAY]}
     cursor = Cursor.of(cursor.text())
-    assert cursor.choose({}, NONE, NOW + LOOK_AGAIN - timedelta(seconds=1)) == {}
+    assert cursor.choose({}, NOW + LOOK_AGAIN - timedelta(seconds=1)) == {}
     again = NOW + LOOK_AGAIN - timedelta(minutes=1)
-    assert cursor.choose({RESOLVED: {DAY: again}}, NONE, again) == {RESOLVED: [DAY]}
-    assert cursor.choose({}, NONE, NOW + LOOK_AGAIN) == {}
-    assert cursor.choose({}, NONE, again + LOOK_AGAIN) == {RESOLVED: [DAY]}
-    assert cursor.choose({}, NONE, again + 9 * LOOK_AGAIN) == {}
+    assert cursor.choose({RESOLVED: {DAY: again}}, again) == {RESOLVED: [DAY]}
+    assert cursor.choose({}, NOW + LOOK_AGAIN) == {}
+    assert cursor.choose({}, again + LOOK_AGAIN) == {RESOLVED: [DAY]}
+    assert cursor.choose({}, again + 9 * LOOK_AGAIN) == {}
 
 
 def test_a_long_refill_is_followed_newest_first_and_whole() -> None:
     days = {DAY - n * NIGHT: NOW for n in range(2 * DAYS_PER_RUN + 3)}
     cursor = Cursor()
 
-    runs = [cursor.choose({RESOLVED: days}, NONE, NOW)[RESOLVED], cursor.choose({}, NONE, NOW)[RESOLVED]]
-    runs.append(cursor.choose({}, NONE, NOW)[RESOLVED])
+    runs = [cursor.choose({RESOLVED: days}, NOW)[RESOLVED], cursor.choose({}, NOW)[RESOLVED]]
+    runs.append(cursor.choose({}, NOW)[RESOLVED])
 
     assert [len(run) for run in runs] == [DAYS_PER_RUN, DAYS_PER_RUN, 3]
     assert max(runs[0]) == DAY
@@ -243,6 +244,30 @@ def test_days_of_a_failed_run_are_followed_again_until_one_succeeds(
     assert result.success
     assert position(platform) == [(DAY, "11:00", "11:30", 100)]
     assert follow(platform, instance, cursor)[0] == "no new declarations"
+
+
+def test_days_are_kept_until_a_run_that_held_them_has_succeeded() -> None:
+    days = [DAY - n * NIGHT for n in range(10)]
+    cursor = Cursor()
+    cursor.under_way["first"] = cursor.choose({RESOLVED: dict.fromkeys(days, NOW)}, NOW)
+    cursor.settle("first", True, NOW)
+    again = NOW + LOOK_AGAIN
+    cursor.under_way["second"] = cursor.choose({}, again)
+    cursor = Cursor.of(cursor.text())
+    assert cursor.under_way["second"] == {RESOLVED: sorted(days)}
+
+    cursor.settle("second", False, again)
+    # A later run about something else succeeds meanwhile.
+    cursor.under_way["third"] = cursor.choose({RESOLVED: {DAY + NIGHT: again}}, again)
+    assert cursor.under_way["third"] == {RESOLVED: [DAY + NIGHT]}
+    cursor.settle("third", True, again)
+
+    assert cursor.choose({}, again + RETRY_AFTER - timedelta(seconds=1)) == {}
+    assert cursor.choose({}, again + RETRY_AFTER) == {RESOLVED: sorted(days)}
+
+
+def test_a_cursor_of_before_is_understood() -> None:
+    assert Cursor.of('{"after": {"a": 1}, "look": {}}') == Cursor({"a": 1})
 
 
 # Any order of arrival, in any number of runs.
