@@ -15,6 +15,9 @@ import time_machine
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.build import build_definitions
 from energy_assets.automation.iris import LOST_AFTER
+from energy_assets.automation.iris_repair import ASKS_AT_ONCE
+from energy_assets.ingest.asked import ASK_AGAIN
+from energy_assets.ingest.holes import SILENT_AFTER, find_holes
 from energy_assets.sandbox.archive import CONTAINER_PATH, ArchiveSandbox
 from energy_assets.sandbox.messages import Messages
 from energy_assets.sandbox.server import running
@@ -22,6 +25,8 @@ from energy_assets.settings import load_settings
 from energy_assets.sources.iris.backlog import DELETE_AFTER, RETRY_AFTER, Backlog
 from energy_assets.sources.iris.dropfolder import DropFolder
 from energy_assets.sources.iris.heartbeat import Beat, Heart
+from energy_assets.warehouse.interface import Warehouse
+from energy_assets.wiring import open_warehouse
 from energy_assets_tests.iris.drop import fuel, message
 
 FREQ = {"measurementTime": "2026-07-15T11:00:00Z", "frequency": 50.0}
@@ -84,6 +89,9 @@ class World:
         """A tick of the drop-folder sensor and the runs that it requests."""
         requests, _ = self.tick("iris_drop_folder_sensor")
         return [self.run("iris_load", request) for request in requests]
+
+    def warehouse(self) -> Warehouse:
+        return open_warehouse(self.settings)
 
     def values(self) -> list[float]:
         with duckdb.connect(str(self.settings.duckdb_path), read_only=True) as connection:
@@ -223,27 +231,66 @@ def test_a_run_that_is_under_way_is_not_asked_for_twice(world: World) -> None:
         assert len(world.tick("iris_drop_folder_sensor")[0]) == 1, "its machine was lost"
 
 
-def test_an_outage_is_filled_by_runs_that_the_sensor_requests(world: World, archive: ArchiveSandbox) -> None:
+def beating(world: World, now: datetime, first: int, last: int, run: str) -> None:
+    """Heartbeats each minute, from ``first`` to ``last`` minutes before now, of a listener that has caught up."""
+    with world.folder.claim():
+        heart = Heart(world.folder)
+        for minute in range(first, last, -1):
+            at = now - timedelta(minutes=minute)
+            heart.line(Beat(utc=at, event="alive", linked=True, run=run, last_enqueued_utc=at))
+
+
+def test_an_outage_that_the_queue_forgot_is_filled_by_runs_that_the_sensor_requests(
+    world: World, archive: ArchiveSandbox
+) -> None:
     now = datetime.now(tz=UTC).replace(minute=30, second=0, microsecond=0)
     archive.clock = lambda: now
-    out = (now - timedelta(hours=5), now - timedelta(hours=4))
-    messages = archive.messages.between("FUELINST", *out)
-    assert messages
+    days = 3 * 24 * 60 + 120
     with time_machine.travel(now):
-        world.put(1, at=now - timedelta(minutes=40))
+        world.put(1, at=now - timedelta(minutes=days + 60))
         assert [r.success for r in world.load()] == [True]
-        with world.folder.claim():
-            heart = Heart(world.folder)
-            for minute in range(360, 0, -1):
-                at = now - timedelta(minutes=minute)
-                if not out[0] <= at < out[1]:
-                    heart.line(Beat(utc=at, event="alive", linked=True, run="one"))
+        beating(world, now, days + 90, days + 60, "one")
+        beating(world, now, 180, 0, "two")
         requests, _ = world.tick("iris_repair_sensor")
-        assert len(requests) == 1 and requests[0].asset_selection == [KEY]
-        assert world.run("iris_repair", requests[0]).success
-        assert world.tick("iris_repair_sensor")[1] == "1 holes in the last week, none to be filled now"
-    held = set(world.values()) - {1.0}
-    assert len(held) > 1
+        assert len(requests) == ASKS_AT_ONCE and all(r.asset_selection == [KEY] for r in requests)
+        assert [r.partition_key for r in requests] == sorted((r.partition_key for r in requests), reverse=True)
+        assert len({r.run_key for r in requests}) == ASKS_AT_ONCE
+        assert world.tick("iris_repair_sensor")[0] == [], "a request is remembered before it has been answered"
+        assert all(world.run("iris_repair", request).success for request in requests)
+        requests, reason = world.tick("iris_repair_sensor")
+        assert (requests, reason) == ([], "nothing is to be asked of the archive now: 1 holes known")
+        assert find_holes(world.settings.iris_drop_dir, world.warehouse(), now).holes[0].state == "filled"
+    assert len(set(world.values()) - {1.0}) > 1
+
+
+def test_a_request_that_nobody_answers_is_made_again_later(world: World, archive: ArchiveSandbox) -> None:
+    now = datetime.now(tz=UTC)
+    archive.clock = lambda: now
+    with time_machine.travel(now):
+        world.put(1, at=now - timedelta(hours=6))
+        assert [r.success for r in world.load()] == [True]
+        beating(world, now, 7 * 60, 6 * 60, "one")
+        first, _ = world.tick("iris_repair_sensor")
+        assert first
+    with time_machine.travel(now + ASK_AGAIN - timedelta(minutes=1)):
+        settled = {r.run_config["ops"]["iris"]["config"]["from_utc"] for r in first}
+        again, _ = world.tick("iris_repair_sensor")
+        assert not settled & {r.run_config["ops"]["iris"]["config"]["from_utc"] for r in again}
+    with time_machine.travel(now + 2 * ASK_AGAIN):
+        assert world.tick("iris_repair_sensor")[0]
+
+
+def test_silence_fails_a_tick_until_messages_come(world: World) -> None:
+    now = datetime.now(tz=UTC)
+    with time_machine.travel(now):
+        assert world.tick("iris_silence_sensor") == ([], "nobody has listened yet")
+        beating(world, now, 60, 0, "one")
+        assert "the newest message is of" in (world.tick("iris_silence_sensor")[1] or "")
+    with time_machine.travel(now + SILENT_AFTER), pytest.raises(dg.Failure, match="forgets after three"):
+        world.tick("iris_silence_sensor")
+    with time_machine.travel(now + SILENT_AFTER):
+        beating(world, now + SILENT_AFTER, 5, 0, "two")
+        assert "the newest message is of" in (world.tick("iris_silence_sensor")[1] or "")
 
 
 def test_a_past_partition_is_filled_from_the_archive_as_users_know_it(world: World) -> None:

@@ -20,6 +20,8 @@ from energy_assets.sandbox.iris.messages import Message
 from energy_assets.sandbox.iris.queue import Rules
 from energy_assets.sandbox.iris.remote import RemoteIris, serving_iris
 from energy_assets.sandbox.iris.serve import options_of
+from energy_assets.sources.iris.envelope import decode, encode
+from energy_assets.sources.iris.message import envelope_of, shape_of
 from energy_assets_tests.iris.sdk import body, numbered, receive, receiver
 
 
@@ -114,3 +116,19 @@ def test_options_and_json_say_the_same() -> None:
     )
     by_hand = read_message_json({"message_id": "a", "subject": "FREQ", "body": "[]", "properties": {"n": 1}})
     assert by_hand == Message("a", "FREQ", b"[]", {"n": 1})
+
+
+def test_the_file_name_that_a_sender_gave_is_kept_and_is_the_id_only_where_there_is_none(served: RemoteIris) -> None:
+    given = {"source_file_name": "FREQ_1.json"}
+    served.put(
+        [Message(None, "FREQ", b"[]", given), Message("own", "FREQ", b"[]", given), Message("own", "FREQ", b"[]")]
+    )
+    now = datetime.now(tz=UTC)
+    with receiver(served.addresses) as receiving:
+        messages = receive(receiving, 3)
+        told = [envelope_of(message, body(message), "iris.served", now) for message in messages]
+        assert "file name 'FREQ_1.json'" in shape_of(messages[0], b"[]", now)
+        for message in messages:
+            receiving.complete_message(message)
+    kept = [(e.message_id, e.file_name) for e in map(decode, map(encode, told))]
+    assert kept == [("FREQ_1.json", "FREQ_1.json"), ("own", "FREQ_1.json"), ("own", None)]
