@@ -191,7 +191,9 @@ def test_after_months_of_silence_it_is_still_known_since_when(folder: DropFolder
     months = 200 * 24 * 60
     Heart(folder).line(beat(-months))
     Heart(folder).line(beat(0, "restored", "b"))
-    assert [o.from_utc for o in outages(read_beats(folder.root, at(-9), at(9)), at(-2 * months), at(1))] == [at(-months)]
+    assert [o.from_utc for o in outages(read_beats(folder.root, at(-9), at(9)), at(-2 * months), at(1))] == [
+        at(-months)
+    ]
 
 
 def test_a_folder_without_heartbeats_has_none(tmp_path: Path):

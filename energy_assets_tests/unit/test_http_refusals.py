@@ -96,7 +96,7 @@ def test_any_text_is_read_without_failing(text: str) -> None:
         ("plain words", "plain words"),
         ("<html><body>Bad Gateway</body></html>", ""),
         (
-            '\ufeff<?xml?><Error><Code>ServerBusy</Code><Message>Busy &amp; full.\nId:1</Message></Error>',
+            "\ufeff<?xml?><Error><Code>ServerBusy</Code><Message>Busy &amp; full.\nId:1</Message></Error>",
             "ServerBusy: Busy & full.",
         ),
         ("<Error><Code>ServerBusy</Code></Error>", "ServerBusy"),
