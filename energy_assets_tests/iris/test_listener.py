@@ -43,6 +43,7 @@ from energy_assets_tests.iris.listening import (
     stored,
     stored_ids,
 )
+from energy_assets_tests.iris.sdk import receive, receiver
 
 # The SDK drops a connection that does not answer without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:(unclosed|loop is closed):ResourceWarning")
@@ -377,12 +378,15 @@ def test_a_segment_that_cannot_be_written_is_not_completed(iris: Iris, tmp_path:
 
 def test_numbers_that_were_skipped_are_noticed_over_a_restart(iris: Iris, tmp_path: Path):
     with folder_in(tmp_path).claim():
-        earlier = Beat(utc=datetime.now(UTC), event="stopped", linked=False, run="a", last_sequence=-3)
+        earlier = Beat(utc=datetime.now(UTC), event="stopped", linked=False, run="a", last_sequence=0)
         state = State(beat=earlier, queue=iris.addresses.queue, pid=1, started_utc=earlier.utc)
         heartbeat.Heart(folder_in(tmp_path)).state(state)
-    iris.put(messages(2))
+    iris.put(messages(5))
+    with receiver(iris.addresses) as another:
+        for taken in receive(another, 3):
+            another.complete_message(taken)
     drained(iris, tmp_path)
-    assert (last_beat(tmp_path).last_sequence, last_beat(tmp_path).missing) == (2, 3)
+    assert (last_beat(tmp_path).last_sequence, last_beat(tmp_path).missing) == (5, 3)
 
 
 def test_a_heartbeat_that_cannot_be_written_ends_nothing(

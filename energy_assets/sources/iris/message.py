@@ -60,7 +60,7 @@ def envelope_of(message: ServiceBusReceivedMessage, body: bytes, origin: str, re
     return seal(
         body,
         subject=_as_text(message.subject),
-        message_id=message.message_id or file_name,
+        message_id=file_name if message.message_id in (None, "", b"") else message.message_id,
         file_name=file_name,
         sequence_number=sequence if isinstance(sequence, int) else None,
         enqueued_utc=enqueued_of(message) or received_utc,
