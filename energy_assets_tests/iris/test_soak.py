@@ -153,7 +153,12 @@ class Soak:
             time.sleep(LOOKS_EVERY)
 
     def wait_for(self, completed: int) -> None:
-        self.wait(lambda: self.iris.state().messages.completed >= completed, f"{completed} messages completed")
+        def reached() -> bool:
+            counts = self.iris.state().messages
+            assert counts.dead_lettered == 0, self.listener.tail()
+            return counts.completed >= completed
+
+        self.wait(reached, f"{completed} messages completed")
 
     def moments(self, count: int) -> list[int]:
         """Numbers of completed messages at which something happens, in order."""
