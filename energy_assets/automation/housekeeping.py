@@ -17,7 +17,7 @@ KEEP_RUNS = timedelta(days=14)
 """A holiday: whoever comes back can still read why something failed. Receipts and log files last longer."""
 
 KEEP_LOADS = timedelta(days=2)
-"""Runs that load pushed messages come each half minute, 70 MB a day, and say no more than receipts and register do."""
+"""Runs that load pushed messages come each half minute, 90 MB a day, and say no more than receipts and register do."""
 
 RUNS_AT_ONCE = 20_000
 """Runs removed by one pass at most, a week's worth: a neglected instance is caught up in a few nights, and at a
