@@ -51,8 +51,9 @@ run: $(STAMP)
 	@set -e; $(DAGSTER_HOME_READY); \
 	DAGSTER_HOME=$$home exec $(BIN)/dagster dev -w workspace.yaml $(ARGS)
 
+# One worker more than cores: a good part of the tests waits for a server or a client that sleeps.
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

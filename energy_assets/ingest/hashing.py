@@ -98,8 +98,9 @@ def _words(column: pa.ChunkedArray) -> Words:
         return _string_words(column)
     values = arrow.to_numpy(column)
     if pa.types.is_floating(kind):
-        # Adding zero makes -0.0 the same as 0.0.
-        return (values + 0.0).view(np.uint64)
+        # Adding zero makes -0.0 the same as 0.0. Under a null lies anything, a signalling NaN among it.
+        with np.errstate(invalid="ignore"):
+            return (values + 0.0).view(np.uint64)
     return values.astype(np.int64).view(np.uint64)
 
 

@@ -92,7 +92,9 @@ class CommandLine:
 
     def start(self, *arguments: str, before: str = "") -> subprocess.Popen[str]:
         """Start a command as a process of its own, after the statements ``before``."""
-        code = f"import sys; {before or 'pass'}\nfrom energy_assets.cli import main\nsys.exit(main())"
+        # Whoever runs the tests in the background has told processes to ignore Ctrl-C, and children inherit that.
+        heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        code = f"import sys; {heard}\n{before or 'pass'}\nfrom energy_assets.cli import main\nsys.exit(main())"
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             stdout=subprocess.PIPE,

@@ -118,13 +118,12 @@ def test_options_and_json_say_the_same() -> None:
     assert by_hand == Message("a", "FREQ", b"[]", {"n": 1})
 
 
-def test_the_file_name_that_a_sender_gave_is_kept_and_is_the_id_only_where_there_is_none(served: RemoteIris) -> None:
+def test_the_file_name_that_a_sender_gave_is_kept_and_is_the_id_only_where_there_is_none() -> None:
     given = {"source_file_name": "FREQ_1.json"}
-    served.put(
-        [Message(None, "FREQ", b"[]", given), Message("own", "FREQ", b"[]", given), Message("own", "FREQ", b"[]")]
-    )
+    sent = [Message(None, "FREQ", b"[]", given), Message("own", "FREQ", b"[]", given), Message("own", "FREQ", b"[]")]
     now = datetime.now(tz=UTC)
-    with receiver(served.addresses) as receiving:
+    with serving_iris() as served, receiver(served.addresses) as receiving:
+        served.put(sent)
         messages = receive(receiving, 3)
         told = [envelope_of(message, body(message), "iris.served", now) for message in messages]
         assert "file name 'FREQ_1.json'" in shape_of(messages[0], b"[]", now)

@@ -367,6 +367,8 @@ def _elements(form: str) -> _Reader:
         if count > size:
             raise CodecError(f"an AMQP array of {size} bytes cannot hold {count} values")
         if not count:
+            if end > len(data):
+                raise CodecError("an AMQP array is cut short")
             return Array(), end
         if not data[at]:
             raise CodecError("an AMQP array of described values is not understood here")
