@@ -97,17 +97,23 @@ def _stand_in(value: str) -> str:
     return address
 
 
-def _endpoint(value: str) -> str:
-    """``host:port`` of a gRPC server that speaks without encryption, its scheme left out."""
+def _host_and_port(value: str, schemes: tuple[str, ...], refusal: str, example: str) -> str:
+    """``host:port`` of an address, whose scheme may be left out."""
     scheme, found, rest = value.strip().partition("://")
     parts = urlsplit(f"//{rest if found else value.strip()}")
-    if found and scheme not in ("http", "grpc"):
-        raise ValueError("it must be host:port, or begin with http://, because a stand-in speaks without encryption")
+    if found and scheme not in schemes:
+        raise ValueError(refusal)
     if not parts.hostname or parts.port is None or parts.path.rstrip("/") or parts.query or parts.fragment:
-        raise ValueError("it must name a host and a port, as 127.0.0.1:9060")
+        raise ValueError(f"it must name a host and a port, as {example}")
     if parts.username or parts.password:
         raise ValueError("it must hold no user name or password")
     return parts.netloc
+
+
+def _endpoint(value: str) -> str:
+    """``host:port`` of a gRPC server that speaks without encryption, its scheme left out."""
+    refusal = "it must be host:port, or begin with http://, because a stand-in speaks without encryption"
+    return _host_and_port(value, ("http", "grpc"), refusal, "127.0.0.1:9060")
 
 
 def _authority(value: str) -> str:
@@ -119,15 +125,8 @@ def _authority(value: str) -> str:
 
 def _queue_endpoint(value: str) -> str:
     """``sb://host:port`` of a stand-in for the queue's namespace."""
-    scheme, found, rest = value.strip().partition("://")
-    parts = urlsplit(f"//{rest if found else value.strip()}")
-    if found and scheme not in ("sb", "amqps"):
-        raise ValueError("it must be host:port, or begin with sb://")
-    if not parts.hostname or parts.port is None or parts.path.rstrip("/") or parts.query or parts.fragment:
-        raise ValueError("it must name a host and a port, as sb://127.0.0.1:5671")
-    if parts.username or parts.password:
-        raise ValueError("it must hold no user name or password")
-    return f"sb://{parts.netloc}"
+    refusal = "it must be host:port, or begin with sb://"
+    return f"sb://{_host_and_port(value, ('sb', 'amqps'), refusal, 'sb://127.0.0.1:5671')}"
 
 
 def _absolute(value: Path) -> Path:

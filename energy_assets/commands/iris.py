@@ -153,7 +153,7 @@ def archive(
     Asks only for hours that it has not been asked for, so an interrupted run goes on where it stopped. Every message
     is a download of its own: a busy stream has thousands a day.
     """
-    from energy_assets.commands.outcomes import outcome_json, show_outcomes
+    from energy_assets.commands.outcomes import tell_outcomes
     from energy_assets.commands.refresh import refresh_with_progress, refuse_impossible
     from energy_assets.ingest.model import Policy
     from energy_assets.wiring import open_engine, utc_now
@@ -167,10 +167,7 @@ def archive(
     now = utc_now()
     policy = Policy(refetch_since=now if refetch else None, run_id=f"iris-archive-{now:%Y%m%dT%H%M%SZ}")
     outcomes = refresh_with_progress(datasets, from_day, last, policy, engine)
-    if as_json:
-        console.write_json([outcome_json(o, d) for o, d in zip(outcomes, datasets, strict=True)])
-    else:
-        show_outcomes(console.stdout(), datasets, outcomes)
+    tell_outcomes(datasets, outcomes, as_json=as_json)
     if any(o.status == "failed" for o in outcomes):
         raise typer.Exit(console.FAILED)
 

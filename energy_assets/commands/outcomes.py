@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from energy_assets.catalogue.model import Dataset
-from energy_assets.commands.console import by_reason, count, new_table, plural, say
+from energy_assets.commands.console import by_reason, count, new_table, plural, say, stdout, write_json
 from energy_assets.ingest.model import Counts, Outcome, OutcomeStatus
 
 SHOW_ALL_UP_TO = 12
@@ -139,6 +139,14 @@ def cause(reason: str, dataset: str) -> str:
 def shortened(reason: str) -> str:
     """A failure's sentence without the path that was asked for and the number of tries."""
     return _TRIED.sub("", _URL.sub(r"\1", reason))
+
+
+def tell_outcomes(datasets: Sequence[Dataset], outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Outcomes on standard output, for people or for scripts."""
+    if as_json:
+        write_json([outcome_json(o, d) for o, d in zip(outcomes, datasets, strict=True)])
+    else:
+        show_outcomes(stdout(), datasets, outcomes)
 
 
 def outcome_json(outcome: Outcome, dataset: Dataset) -> dict[str, object]:

@@ -37,7 +37,7 @@ def refresh(
     `energy-assets backfill`.
     """
     from energy_assets import calendar
-    from energy_assets.commands.outcomes import outcome_json, show_outcomes
+    from energy_assets.commands.outcomes import tell_outcomes
     from energy_assets.ingest.model import Policy
     from energy_assets.wiring import open_engine, utc_now
 
@@ -49,10 +49,7 @@ def refresh(
     refuse_impossible(datasets, first, last, engine)
     policy = Policy(refetch_since=now if refetch else None, run_id=f"refresh-{now:%Y%m%dT%H%M%SZ}")
     outcomes = refresh_with_progress(datasets, first, last, policy, engine)
-    if as_json:
-        console.write_json([outcome_json(o, d) for o, d in zip(outcomes, datasets, strict=True)])
-    else:
-        show_outcomes(console.stdout(), datasets, outcomes)
+    tell_outcomes(datasets, outcomes, as_json=as_json)
     if any(o.status == "failed" for o in outcomes):
         raise typer.Exit(console.FAILED)
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from energy_assets.catalogue.iris import ENTRIES
 from energy_assets.ingest.model import Outcome, Policy
 from energy_assets.ingest.planner import Plan
-from energy_assets.ingest.refresh import Engine, carry_out
+from energy_assets.ingest.refresh import Engine, carry_out, tidied_spool
 from energy_assets.sources.iris.backlog import Backlog, Brought, Manifest, unread_error
 from energy_assets.sources.iris.split import DropSource, Split, split, whole_of
 from energy_assets.warehouse.interface import Warehouse
@@ -143,7 +143,8 @@ def _carried_out(
         plans = {code: Plan(tuple(part.window for part in parts), "due") for code, parts in found.parts.items()}
         source = DropSource(found.parts, engine.clock)
         own = replace(engine, open_source={"iris": lambda: source}, source_api={"iris": "IRIS"})
-        return found, tuple(carry_out(datasets, plans, policy, own))
+        with tidied_spool(own):
+            return found, tuple(carry_out(datasets, plans, policy, own))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

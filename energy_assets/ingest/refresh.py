@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -142,16 +143,27 @@ def refresh(
     if to_day < from_day:
         raise ValueError(f"the range {from_day} to {to_day} holds no day; give the earlier day first")
     engine.warehouse.check()
-    _tidy(lambda: engine.spool.sweep(engine.clock()))
     total: dict[str, Outcome] = {}
-    for first, last in _chunks(from_day, to_day):
-        plans = make_plans(datasets, first, last, policy, engine)
-        for outcome in carry_out(datasets, plans, policy, engine, on_progress):
-            total[outcome.dataset] = merged(total[outcome.dataset], outcome) if outcome.dataset in total else outcome
-            if on_outcome is not None:
-                on_outcome(outcome)
-    _tidy(engine.spool.compress_pending)
+    with tidied_spool(engine):
+        for first, last in _chunks(from_day, to_day):
+            plans = make_plans(datasets, first, last, policy, engine)
+            for outcome in carry_out(datasets, plans, policy, engine, on_progress):
+                known = total.get(outcome.dataset)
+                total[outcome.dataset] = outcome if known is None else merged(known, outcome)
+                if on_outcome is not None:
+                    on_outcome(outcome)
     return [total[d.code] for d in datasets]
+
+
+@contextmanager
+def tidied_spool(engine: Engine) -> Iterator[None]:
+    """House-keeping of the spool around work that keeps bodies: old ones go before it, new ones are compressed after.
+
+    What cannot be tidied is worth a warning, never a failure.
+    """
+    _tidy(lambda: engine.spool.sweep(engine.clock()))
+    yield
+    _tidy(engine.spool.compress_pending)
 
 
 def carry_out(

@@ -90,6 +90,9 @@ RESERVED = (
 )
 """Beginnings that BigQuery refuses in a column's name, in any case."""
 
+KEEPS_ALIVE = 600
+"""Seconds that an idle connection is kept: longer than any test, whose client would meet the closing half-way."""
+
 CONFLICT = r"TransactionContext Error: (?P<name>.*(?:[Cc]onflict|altered|Failed to commit).*)"
 CONFLICT_TEXT = "Transaction is aborted due to concurrent update against a table that it uses"
 """What DuckDB says of two transactions that meet, and what BigQuery does."""
@@ -447,7 +450,12 @@ def serve() -> None:
         settings.data_dir = Path(folder)
         storage, port = grpc_server.start("127.0.0.1", 0)
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=int(ENDS_WITHIN)
+            app,
+            host="127.0.0.1",
+            port=0,
+            log_level="warning",
+            timeout_keep_alive=KEEPS_ALIVE,
+            timeout_graceful_shutdown=int(ENDS_WITHIN),
         )
         rest = uvicorn.Server(config)
         thread = threading.Thread(target=rest.run, daemon=True)

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -122,25 +123,20 @@ def stored(dataset: Dataset) -> Dataset:
 def test_of_calls_with_one_job_id_one_succeeds(dataset: Dataset):
     for _ in range(5):
         name = uuid.uuid4().hex
-        outcomes: Counter[str] = Counter()
         together = threading.Barrier(6)
 
-        def insert(name: str = name, outcomes: Counter[str] = outcomes, together: threading.Barrier = together):
-            assert dataset.client is not None
+        def insert(name: str = name, together: threading.Barrier = together) -> str:
             together.wait()
             try:
                 dataset.run("SELECT 1", job_id=name)
-                outcomes["ran"] += 1
             except api.Conflict:
-                outcomes["refused"] += 1
+                return "refused"
+            return "ran"
 
-        threads = [threading.Thread(target=insert) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(6) as pool:
+            calls = [pool.submit(insert) for _ in range(6)]
 
-        assert outcomes == {"ran": 1, "refused": 5}
+        assert Counter(call.result() for call in calls) == {"ran": 1, "refused": 5}
 
 
 def test_a_job_keeps_its_id_for_good(dataset: Dataset):
@@ -305,24 +301,20 @@ def test_an_update_with_an_old_etag_is_refused(dataset: Dataset):
 
 def test_of_updates_with_one_etag_one_succeeds(dataset: Dataset):
     dataset.make(("k", "INT64"))
-    outcomes: Counter[str] = Counter()
     together = threading.Barrier(5)
 
-    def update(number: int) -> None:
+    def update(number: int) -> str:
         held = dataset.table()
         held.labels = {"by": str(number)}
         together.wait()
         try:
             dataset.client.update_table(held, ["labels"])
-            outcomes["done"] += 1
         except api.PreconditionFailed:
-            outcomes["refused"] += 1
+            return "refused"
+        return "done"
 
-    threads = [threading.Thread(target=update, args=(number,)) for number in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(5) as pool:
+        outcomes = Counter(pool.map(update, range(5)))
 
     assert outcomes == {"done": 1, "refused": 4}
 
