@@ -148,10 +148,21 @@ class Lanes:
     datastore: Lane
 
     @classmethod
-    def of(cls, home: Path, portal_seconds: float, datastore_seconds: float) -> Lanes:
-        """The lanes of a home."""
+    def of(
+        cls,
+        home: Path,
+        portal_seconds: float,
+        datastore_seconds: float,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> Lanes:
+        """The lanes of a home; see ``Lane`` for clock and sleep."""
         folder = home / FOLDER
-        return cls(Lane(folder / "portal.lane", portal_seconds), Lane(folder / "datastore.lane", datastore_seconds))
+        return cls(
+            Lane(folder / "portal.lane", portal_seconds, clock=clock, sleep=sleep),
+            Lane(folder / "datastore.lane", datastore_seconds, clock=clock, sleep=sleep),
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Lanes:
