@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from energy_assets.sources.http import Patience
 from energy_assets.sources.neso.client import NesoPortal
 from energy_assets.sources.neso.lanes import Lanes
 from energy_assets.sources.neso.wire import Wire
+from energy_assets_tests.unit.loopback import Peer, Reply
 
 T = TypeVar("T")
 
@@ -79,5 +81,24 @@ def ask(url: str, home: Path, work: Callable[[NesoPortal], Awaitable[T]], **opti
     async def run() -> T:
         async with NesoPortal(Wire(url, Lanes.of(home, 0, 0), **{"patience": QUICK} | options)) as portal:
             return await work(portal)
+
+    return asyncio.run(run())
+
+
+def told(result: Any, **envelope: Any) -> Reply:
+    """An answer of CKAN."""
+    return Reply(body=json.dumps({"help": "", "success": True, "result": result} | envelope).encode())
+
+
+def with_peer(script: Any, home: Path, work: Callable[[NesoPortal], Awaitable[T]], **options: Any) -> tuple[T, Peer]:
+    """What ``work`` gives with a client of a peer that answers with a script, and the peer."""
+
+    async def run() -> tuple[T, Peer]:
+        async with Peer(script) as peer:
+            wire = Wire(
+                f"http://127.0.0.1:{peer.port}{ACTIONS_PATH}", Lanes.of(home, 0, 0), **{"patience": QUICK} | options
+            )
+            async with NesoPortal(wire) as portal:
+                return await work(portal), peer
 
     return asyncio.run(run())

@@ -48,6 +48,11 @@ class NesoPortal:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    @property
+    def address(self) -> str:
+        """The portal's own address, below which its actions, files and dumps lie."""
+        return self._wire.root
+
     async def sweep(self) -> Portal:
         """The whole catalogue; see ``sweep.sweep``."""
         return await sweep(self._wire)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
@@ -187,8 +188,8 @@ def compare(before: Iterable[Resource], now: Iterable[Resource]) -> Changes:
 
 
 class _Extra(msgspec.Struct):
-    key: str = ""
-    value: str | None = None
+    key: Any = ""
+    value: Any = None
 
 
 class _Resource(msgspec.Struct):
@@ -209,8 +210,8 @@ class _Package(msgspec.Struct):
     name: str
     title: str | None = None
     metadata_modified: str | None = None
-    resources: list[_Resource] = field(default_factory=list)
-    extras: list[_Extra] = field(default_factory=list)
+    resources: list[_Resource] | None = None
+    extras: list[_Extra] | None = None
 
 
 class _Page(msgspec.Struct):
@@ -259,14 +260,14 @@ def _misshapen(action: str, error: msgspec.DecodeError) -> ContractError:
 
 
 def _package(told: _Package) -> Package:
-    resources = (_resource(told, place, resource) for place, resource in enumerate(told.resources))
+    resources = (_resource(told, place, resource) for place, resource in enumerate(told.resources or ()))
     return Package(
         id=told.id,
         name=told.name,
         title=(told.title or "").strip(),
         metadata_modified_utc=instant(told.metadata_modified),
         resources=tuple(resources),
-        extras=tuple((extra.key, extra.value or "") for extra in told.extras),
+        extras=tuple((str(extra.key), str(extra.value or "")) for extra in told.extras or ()),
     )
 
 

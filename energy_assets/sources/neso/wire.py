@@ -238,6 +238,8 @@ class Wire:
                 return await self._follow(address, lane, receive, headers, trail)
             except TimeoutError:
                 raise _AgainError("not answered whole in the time allowed") from None
+            except httpx.InvalidURL:
+                raise _AgainError("answered brokenly: it was redirected to what is no address") from None
             except httpx.RequestError as error:
                 raise _AgainError(self._redact(what_broke(error))) from None
             except BrokenBodyError as error:
@@ -285,9 +287,9 @@ class Wire:
             ContractError: No answer of the portal can lie there.
         """
         told = next(value for name, value in response.headers.raw if name.lower() == b"location").decode("latin-1")
-        target = told if "://" in told.partition("?")[0] else str(_parsed(asked).join(told))
+        target = _joined(asked, told).partition("#")[0]
         self._check_way(_parsed(asked), _parsed(target), trail)
-        return target.partition("#")[0]
+        return target
 
     def _check_way(self, asked: httpx.URL, target: httpx.URL, trail: _Trail) -> None:
         """Refuse to go from the encrypted web to anywhere else, or from elsewhere to this machine.
@@ -347,6 +349,16 @@ def _parsed(address: str) -> httpx.URL:
         return httpx.URL(address)
     except httpx.InvalidURL:
         return httpx.URL("")
+
+
+def _joined(asked: str, told: str) -> str:
+    """Where a redirect leads that may leave out what stays the same."""
+    scheme, _, rest = asked.partition("://")
+    if told.startswith("//"):
+        return f"{scheme}:{told}"
+    if told.startswith("/"):
+        return f"{scheme}://{rest.partition('/')[0]}{told}"
+    return told if "://" in told.partition("?")[0] else str(_parsed(asked).join(told))
 
 
 def _exactly(address: str) -> dict[str, bytes]:
