@@ -354,11 +354,13 @@ class RangeInterval:
         column: The text.
         zone: Which clock it shows.
         day: Column with the day, where the text has times only.
+        european_day: The day is that of central Europe, so its first hours lie on the evening before in UTC.
     """
 
     column: str
     zone: Zone
     day: str | None = None
+    european_day: bool = False
 
 
 IntervalRule = SettlementInterval | LabelInterval | PairInterval | TimesInterval | RangeInterval

@@ -289,7 +289,7 @@ DAY_AHEAD_PRICE = entry(
     ),
     key="date delivery_period",
     day="date",
-    interval=RangeInterval("delivery_period", "utc", day="date"),
+    interval=RangeInterval("delivery_period", "utc", day="date", european_day=True),
     cadence="daily",
     probe_minutes=360,
     profiles=("core", "battery", "trading"),
@@ -302,7 +302,7 @@ DAY_AHEAD_PRICE = entry(
         "Whether Nord Pool's prices may be passed on has to be looked up.",
         "The package has been seen as gb-n2ex-day-ahead-price too.",
     ),
-    unsure=("On which evening the hours at 22:00 and 23:00 lie: the printed date is taken as it is.",),
+    unsure=("On which evening the hours at 22:00 and 23:00 lie: that before the printed date is assumed.",),
 )
 
 ENTRIES = (
