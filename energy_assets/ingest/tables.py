@@ -43,6 +43,9 @@ READER_MEMORY = "160MB"
 
 HOUR = 3600 * 1_000_000
 
+_SECOND_HOUR = np.uint64(0x9E3779B97F4A7C15)
+"""Tells the key of a row in the second of two hours from that of its namesake in the first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -154,7 +157,7 @@ class TableReading:
         self._halves = 0
         self._doubts: list[_Doubt] = []
         self._dropped = np.empty(0, np.int64)
-        self._repeat: NDArray[np.int64] | None = None
+        self._repeats: dict[int, int] = {}
         self._folds: dict[int, tuple[int, str | None]] = {}
         self.fetched = self.blank = self.duplicate = 0
         self.announced: int | None = None
@@ -358,25 +361,46 @@ class TableReading:
 
     def _settle_keys(self, caster: Caster) -> None:
         """Number rows of one key, or keep one of those that agree and quarantine those that contradict it."""
-        if not self._rows:
+        for row in (row for row, (fold, _) in self._folds.items() if fold):
+            part, place = self._part_of(row)
+            self._keys[part][place] ^= _SECOND_HOUR
+        rows = self._shared()
+        if not len(rows):
             return
-        keys = np.concatenate(self._keys)
-        self._keys.clear()
-        if self._folds:
-            rows = np.fromiter((r for r, (fold, _) in self._folds.items() if fold), np.int64)
-            keys[rows] ^= np.uint64(0x9E3779B97F4A7C15)
-        order = np.argsort(keys, kind="stable")
-        first = np.concatenate([[True], keys[order][1:] != keys[order][:-1]])
-        if first.all():
-            return
+        keys = self._keys_of(rows)
         if self._files.repeats:
-            starts = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-            self._repeat = np.empty(len(order), np.int64)
-            self._repeat[order] = np.arange(len(order)) - starts + 1
-            return
-        shared = ~first
-        shared[:-1] |= ~first[1:]
-        self._settle(np.sort(order[shared]), keys, caster)
+            self._repeats = dict(zip(rows.tolist(), _ranks(keys).tolist(), strict=True))
+        else:
+            self._settle(rows, keys, caster)
+
+    def _shared(self) -> NDArray[np.int64]:
+        """Rows whose key another row has too, in the order of the file."""
+        # One sorted copy of all keys is the most that is held: 8 bytes a row.
+        ordered = np.concatenate([*self._keys, np.empty(0, np.uint64)])
+        ordered.sort()
+        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        del ordered
+        found, first = [np.empty(0, np.int64)], 0
+        for keys in self._keys if len(twice) else ():
+            places = np.minimum(np.searchsorted(twice, keys), len(twice) - 1)
+            found.append(np.flatnonzero(twice[places] == keys) + first)
+            first += len(keys)
+        return np.concatenate(found)
+
+    def _part_of(self, row: int) -> tuple[int, int]:
+        """The batch that a row is in, and its place there."""
+        for part, keys in enumerate(self._keys):
+            if row < len(keys):
+                return part, row
+            row -= len(keys)
+        raise IndexError(row)
+
+    def _keys_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        found, first = [], 0
+        for keys in self._keys:
+            found.append(keys[rows[(rows >= first) & (rows < first + len(keys))] - first])
+            first += len(keys)
+        return np.concatenate(found)
 
     def _settle(self, rows: NDArray[np.int64], keys: NDArray[np.uint64], caster: Caster) -> None:
         """Of rows with one key keep the fullest, then the one with the greatest hash, so that order never matters.
@@ -386,7 +410,7 @@ class TableReading:
         own = [f.name for f in self._dataset.fields if f.origin == "row"]
         own += [f.name for f in self.extra]
         taken = self._staged_rows(rows)
-        taken = taken.append_column("_place", _int64(rows)).append_column("_key", _int64(keys[rows].view(np.int64)))
+        taken = taken.append_column("_place", _int64(rows)).append_column("_key", _int64(keys.view(np.int64)))
         taken = taken.append_column("_hash", hash_rows(taken, own))
         self._db.register("shared", taken)
         try:
@@ -430,7 +454,7 @@ class TableReading:
         if not self._stage.is_file():
             return
         first = 0
-        with pa.memory_map(str(self._stage)) as file:
+        with pa.OSFile(str(self._stage)) as file:
             reader = pa.ipc.open_file(file)
             for i in range(reader.num_record_batches):
                 batch = reader.get_batch(i)
@@ -459,8 +483,10 @@ class TableReading:
 
     def _finished(self, first: int, batch: pa.Table) -> pa.Table:
         """A batch with what only the whole file could tell, without the rows that are left out."""
-        if self._repeat is not None:
-            numbers = self._repeat[first : first + batch.num_rows]
+        again = [row for row in range(first, first + batch.num_rows) if row in self._repeats] if self._repeats else []
+        if again:
+            numbers = np.ones(batch.num_rows, np.int64)
+            numbers[np.array(again) - first] = [self._repeats[row] for row in again]
             batch = _put(batch, "repeat", _int64(numbers))
         batch = self._folded(first, batch)
         here = self._dropped[(self._dropped >= first) & (self._dropped < first + batch.num_rows)] - first
@@ -532,6 +558,16 @@ def _told(rows: Sequence[_Doubt]) -> dict[int, tuple[int, str | None]]:
     if len(sayings) == 2:
         return {row.row: (sayings.index(row.said), casting.NOTE_BY_ORDER) for row in rows}
     return {row.row: (0, casting.NOTE_DOUBT) for row in rows}
+
+
+def _ranks(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """For each row its number, from 1, among those with its key."""
+    order = np.argsort(keys, kind="stable")
+    first = np.concatenate([[True], keys[order][1:] != keys[order][:-1]])
+    starts = np.maximum.accumulate(np.where(first, np.arange(len(keys)), 0))
+    ranks = np.empty(len(keys), np.int64)
+    ranks[order] = np.arange(len(keys)) - starts + 1
+    return ranks
 
 
 def _stamp_instant(text: str, zone: str) -> datetime:
