@@ -6,6 +6,7 @@ Clock changes come from ``calendar``. Nothing here reads a file or runs a statem
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -186,10 +187,10 @@ class Caster:
         return next((clock for clock in self.files.clocks if clock.column == name), None)
 
     def _day_shapes(self, name: str) -> tuple[DayShape, ...]:
-        import re
-
         for rule in self.files.dates:
-            if (not rule.columns or name in rule.columns) and any(re.fullmatch(rule.resources, n) for n in self.resource):
+            if (not rule.columns or name in rule.columns) and any(
+                re.fullmatch(rule.resources, n) for n in self.resource
+            ):
                 return rule.shapes
         raise ValueError(f"{self.dataset.code}: no rule for the dates in {name}")
 
@@ -202,15 +203,12 @@ class Caster:
     def _output(self, f: Field) -> str:
         if f.origin == "row":
             return self._stored(f) if f.name in self.layout.cells else f"CAST(NULL AS {_STORED[f.type]})"
-        return {
-            "day": lambda: self._day(),
-            "issue_utc": lambda: self._issue(),
-            "start_utc": lambda: "start_utc",
-            "end_utc": lambda: "end_utc",
-            "utc_note": lambda: "utc_note",
-            "utc_fold": lambda: "CAST(0 AS BIGINT)",
-            "repeat": lambda: "CAST(1 AS BIGINT)",
-        }[f.name]()
+        if f.name == "day":
+            return self._day()
+        if f.name == "issue_utc":
+            return self._issue()
+        # What only the whole file can tell is put in later.
+        return {"utc_fold": "CAST(0 AS BIGINT)", "repeat": "CAST(1 AS BIGINT)"}.get(f.name, f.name)
 
     def _stored(self, f: Field) -> str:
         value = _q("typed " + f.name)
@@ -289,7 +287,8 @@ def _number(value: str, rules: TextRules) -> str:
         return plain
     joined = f"TRY_CAST(replace({value}, ',', '') AS DOUBLE)"
     commas = f"contains({value}, ',')"
-    return f"CASE WHEN {commas} THEN CASE WHEN regexp_full_match({value}, '{_THOUSANDS}') THEN {joined} END ELSE {plain} END"
+    whole = f"CASE WHEN regexp_full_match({value}, '{_THOUSANDS}') THEN {joined} END"
+    return f"CASE WHEN {commas} THEN {whole} ELSE {plain} END"
 
 
 def _by_shape(value: str, shapes: Iterator[tuple[str, str]]) -> str:
@@ -304,7 +303,9 @@ def _day_cast(value: str, shapes: Sequence[DayShape]) -> str:
     tried = _by_shape(value, (_DAY[shape] for shape in shapes))
     if "iso" not in shapes and "iso_time" not in shapes:
         return tried
-    return f"CASE WHEN strlen({value}) = 10 AND {value} LIKE '____-__-__' THEN TRY_CAST({value} AS DATE) ELSE {tried} END"
+    return (
+        f"CASE WHEN strlen({value}) = 10 AND {value} LIKE '____-__-__' THEN TRY_CAST({value} AS DATE) ELSE {tried} END"
+    )
 
 
 def _clock_cast(value: str, clock: Clock) -> str:
@@ -382,7 +383,7 @@ def _faces(caster: Caster) -> Iterator[str]:
         start = _typed_name(rule.column)
     elif isinstance(rule, PairInterval):
         start = _typed_name(rule.start)
-        end = _typed_name(rule.end) if rule.end in caster.layout.cells else end
+        end = _typed_name(rule.end) if rule.end is not None and rule.end in caster.layout.cells else end
     elif isinstance(rule, TimesInterval):
         start, end, unread = _times(rule, caster)
     elif isinstance(rule, RangeInterval):
@@ -528,7 +529,8 @@ def _range_day(rule: RangeInterval) -> str:
 
 def _range(rule: RangeInterval) -> tuple[str, str, str]:
     text, day = _typed_name(rule.column), f"({_range_day(rule)})"
-    first, last = (f"({_clock_minutes(f"regexp_extract({text}, '^{_RANGE}$', {group})")})" for group in (3, 6))
+    hours = (f"regexp_extract({text}, '^{_RANGE}$', {group})" for group in (3, 6))
+    first, last = (f"({_clock_minutes(hour)})" for hour in hours)
     begins = first
     if rule.european_day:
         face = f"CAST({day} AS TIMESTAMP)"

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
 
 from energy_assets import arrow
 from energy_assets.errors import ContractError
@@ -73,7 +74,7 @@ class Batch:
     """Some rows: columns ``c0``, ``c1`` … of text, and the number of each from 0 in the file."""
 
     cells: pa.Table
-    numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
+    numbers: NDArray[np.int64]
 
 
 @dataclass
@@ -136,13 +137,11 @@ def open_sheet(body: Path, form: Form, encodings: tuple[str, ...], db: duckdb.Du
     return _CsvSheet(body, encodings)
 
 
-def _blanks(column: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _blanks(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Where a column has nothing."""
-    lengths = arrow.to_numpy(pc.binary_length(column))
-    if not column.null_count:
-        return lengths == 0
+    nothing: NDArray[np.bool_] = arrow.to_numpy(pc.binary_length(column)) == 0
     # Lengths of nulls are anything.
-    return (lengths == 0) | (arrow.to_numpy(column.is_null()) == 1)
+    return nothing | (arrow.to_numpy(column.is_null()) == 1) if column.null_count else nothing
 
 
 @dataclass(frozen=True)

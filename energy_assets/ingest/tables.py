@@ -138,9 +138,7 @@ class TableReading:
         missing: Columns of the entry that the file does not have.
     """
 
-    def __init__(
-        self, db: duckdb.DuckDBPyConnection, dataset: Dataset, body: Path, part: Part, stamp: Stamp
-    ) -> None:
+    def __init__(self, db: duckdb.DuckDBPyConnection, dataset: Dataset, body: Path, part: Part, stamp: Stamp) -> None:
         if dataset.files is None:
             raise ContractError(f"{dataset.code} does not come as files")
         self._db = db
@@ -572,13 +570,9 @@ def _ranks(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 def _stamp_instant(text: str, zone: str) -> datetime:
     """The instant that a name shows: digits, or a month in words and a year, which stand for its first day."""
-    if text.isdigit():
-        face = datetime.strptime(text, "%Y%m%d%H%M" if len(text) > 8 else "%Y%m%d")
-    else:
-        face = datetime.strptime(text, "%B %Y")
-    if zone != "local":
-        return face.replace(tzinfo=UTC)
-    return face.replace(tzinfo=calendar.LONDON).astimezone(UTC)
+    shape = "%B %Y" if not text.isdigit() else "%Y%m%d%H%M" if len(text) > len("20260131") else "%Y%m%d"
+    face = datetime.strptime(text, shape).replace(tzinfo=UTC)
+    return face.replace(tzinfo=calendar.LONDON).astimezone(UTC) if zone == "local" else face
 
 
 def _moved(
