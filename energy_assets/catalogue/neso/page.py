@@ -51,8 +51,8 @@ def _opening(groups: Sequence[str]) -> str:
             "`energy-assets catalogue show neso/historic_demand` prints one entry with the meaning of every column.",
             f"{len(neso.ENTRIES)} families of {len(packages)} packages. A family is what has the same columns: "
             "files by year, month or issue, live and archived. It is one asset (`neso/<family>`) and one table "
-            "(`neso_<family>`). Files are found by package and name of the resource, so next year's file belongs to its family without a "
-            "release.",
+            "(`neso_<family>`). Files are found by package and name of the resource, so next year's file belongs to "
+            "its family without a release.",
             _table(("portal group", "families"), rows),
             "**A file is** "
             + "; ".join(f"*{kind}* ({kinds[kind]}), {text}" for kind, text in FILE_KINDS.items())
@@ -62,8 +62,8 @@ def _opening(groups: Sequence[str]) -> str:
             "Columns are named by the header in snake case.",
             "**Cells**: blanks around them and rows without any value are dropped. In columns of numbers, dates and "
             "times `NA`, `N/A` and `-` are no value, and numbers may have commas between thousands. Dates with slashes "
-            "have the day first. Zeros in front of an identifier stay. A cell that is not what its column says puts the "
-            "row into `_quarantine`; with more than one row in a hundred of those the file is refused.",
+            "have the day first. Zeros in front of an identifier stay. A cell that is not what its column says puts "
+            "the row into `_quarantine`; with more than one row in a hundred of those the file is refused.",
             "**Labels** are kept as they came where their clock is local or not stated, in the one form "
             "`2026-01-31T10:30:00`. Where they can be told, `start_utc` and `end_utc` say the same in UTC. Where they "
             "cannot (a period that the day does not have, an hour that the clock shows twice), these are null, "
