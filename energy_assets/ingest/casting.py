@@ -51,7 +51,7 @@ LAST_YEAR = 2040
 _STORED = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "date": "DATE", "instant": "TIMESTAMP"}
 
 _DAY: dict[DayShape, tuple[str, str]] = {
-    "iso": (r"\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?Z?", "TRY_CAST(left({v}, 10) AS DATE)"),
+    "iso": (r"\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?(Z|\+00(:?00)?)?", "TRY_CAST(left({v}, 10) AS DATE)"),
     "iso_time": (r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?Z?", "TRY_CAST(left({v}, 10) AS DATE)"),
     "compact": (r"\d{8}", "TRY_STRPTIME({v}, '%Y%m%d')::DATE"),
     "slash": (

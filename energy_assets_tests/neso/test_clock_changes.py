@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from energy_assets import calendar
 from energy_assets.ingest.casting import NOTE_BY_ORDER, NOTE_BY_PERIOD, NOTE_DOUBT, NOTE_GAP, NOTE_PERIOD
-from energy_assets_tests.neso.reading import CHANGED, Row, read, utc
+from energy_assets_tests.neso.reading import CHANGED, Row, family, read, utc
 
 HEADER = "SETTLEMENT_DATE,SETTLEMENT_PERIOD,ND,TSD\n"
 
@@ -295,9 +295,6 @@ class TestIssues:
         assert len({tuple(row[c] for c in key) for row in rows}) == 3
 
     def test_a_month_in_the_name_stands_for_its_first_day(self, tmp_path: Path) -> None:
-        body = "Month,Energy_Imbalance_£m,Positive_Reserve_£m\nMay-26,1.5,2\n"
-        from energy_assets_tests.neso.reading import family
-
         entry = family("bsuos_monthly_forecast")
         header = ",".join(f.aliases[0] for f in entry.fields if f.aliases)
         body = f"{header}\nMay-26,{','.join('1' for f in entry.fields[1:] if f.aliases)}\n"
