@@ -18,7 +18,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -37,6 +45,15 @@ quota and 429 answers slow it down further."""
 ELEXON_CONCURRENCY = 16
 """Requests in flight: enough to hide 100 ms of latency at the rate above, few enough that sixteen of the largest bodies
 (a BOD hour of 6 MB) fit a small machine's disk cache."""
+
+NESO_REQUEST_SECONDS = 1.0
+"""NESO asks for at most one request a second to the portal, and may block addresses that ask faster."""
+
+NESO_DATASTORE_SECONDS = 30.0
+"""NESO asks for at most two requests a minute to the portal's tables."""
+
+MOST_NESO_SECONDS = 3600.0
+"""With an hour between two requests not even the list of packages would be current."""
 
 IRIS_ARCHIVE_REQUESTS_PER_SECOND = 40.0
 """Every message is a request of its own, and no limit is published. Half of what Elexon's API is asked for: an hour of
@@ -200,6 +217,8 @@ class Settings(BaseSettings):
         elexon_concurrency: Requests in flight.
         bmrs_api_keys: Keys to rotate; the API needs none.
         neso_url: Base address of the NESO data portal's actions.
+        neso_request_seconds: Least time between two requests for actions and files, over all processes of the home.
+        neso_datastore_seconds: The same for requests that read the portal's tables.
         iris_archive_url: Base address of the public IRIS archive.
         iris_archive_requests_per_second: Sustained request rate.
         iris_archive_concurrency: Requests in flight.
@@ -264,6 +283,20 @@ class Settings(BaseSettings):
     bmrs_api_keys: tuple[SecretStr, ...] = ()
 
     neso_url: Address = _setting("ENERGY_ASSETS_NESO_URL", "https://api.neso.energy/api/3/action")
+    neso_request_seconds: float = Field(
+        NESO_REQUEST_SECONDS,
+        ge=0,
+        le=MOST_NESO_SECONDS,
+        allow_inf_nan=False,
+        validation_alias="ENERGY_ASSETS_NESO_REQUEST_SECONDS",
+    )
+    neso_datastore_seconds: float = Field(
+        NESO_DATASTORE_SECONDS,
+        ge=0,
+        le=MOST_NESO_SECONDS,
+        allow_inf_nan=False,
+        validation_alias="ENERGY_ASSETS_NESO_DATASTORE_SECONDS",
+    )
 
     iris_archive_url: Address = _setting(
         "ENERGY_ASSETS_IRIS_ARCHIVE_URL", "https://archive.data.elexon.co.uk/iris-archive"
@@ -324,6 +357,16 @@ class Settings(BaseSettings):
         """Values come from the caller only, so that an object means the same wherever it is built."""
         return (init_settings,)
 
+    @field_validator("neso_request_seconds", "neso_datastore_seconds")
+    @classmethod
+    def _polite(cls, value: float, info: ValidationInfo) -> float:
+        """A shorter time than the portal asks for is for stand-ins only."""
+        least = NESO_REQUEST_SECONDS if info.field_name == "neso_request_seconds" else NESO_DATASTORE_SECONDS
+        host = urlsplit(info.data.get("neso_url", "")).hostname or ""
+        if value < least and not _is_loopback(host):
+            raise ValueError(f"NESO asks for {least:g} seconds or more, and only a stand-in on loopback for less")
+        return value
+
     @property
     def logs_dir(self) -> Path:
         """Folder of the daily log files."""
@@ -336,6 +379,11 @@ class Settings(BaseSettings):
         A loopback address is the sandbox: made-up rows must never be taken for Elexon's.
         """
         return "SANDBOX" if _is_loopback(urlsplit(self.elexon_url).hostname or "") else "BMRS"
+
+    @property
+    def neso_label(self) -> Literal["NESO", "SANDBOX"]:
+        """Value of ``_source_api`` for rows fetched from ``neso_url``, by the same rule."""
+        return "SANDBOX" if _is_loopback(urlsplit(self.neso_url).hostname or "") else "NESO"
 
     @property
     def iris_archive_label(self) -> Literal["IRIS-ARCHIVE", "SANDBOX"]:

@@ -19,9 +19,14 @@ __all__ = ["dataset", "datasets", "select"]
 
 @cache
 def datasets(provider: str | None = None) -> tuple[Dataset, ...]:
-    """All entries, or those of one provider (``bmrs``, ``iris``), in reading order."""
-    from energy_assets.catalogue import bmrs, iris
+    """All entries that are loaded, or those of one provider (``bmrs``, ``iris``, ``neso``), in reading order.
 
+    The families of NESO are not among all of them until they have assets.
+    """
+    from energy_assets.catalogue import bmrs, iris, neso
+
+    if provider == "neso":
+        return neso.ENTRIES
     return tuple(d for d in (*bmrs.ENTRIES, *iris.ENTRIES) if provider in (None, d.provider))
 
 

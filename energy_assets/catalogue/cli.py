@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -19,6 +20,8 @@ from energy_assets.catalogue import dataset, datasets, select
 from energy_assets.catalogue.describe import as_plain, facts
 from energy_assets.catalogue.docs import PAGE, page
 from energy_assets.catalogue.model import Dataset
+from energy_assets.catalogue.neso import LEFT_OUT
+from energy_assets.catalogue.neso import page as neso
 from energy_assets.errors import CatalogueError
 
 app = typer.Typer(help="What datasets there are, and everything known about each.", no_args_is_help=False)
@@ -31,6 +34,15 @@ USAGE_ERROR = 2
 STALE = 1
 """Exit code of ``docs --check`` when the page does not agree with the catalogue."""
 
+
+class Provider(StrEnum):
+    """Providers of the catalogue."""
+
+    BMRS = "bmrs"
+    IRIS = "iris"
+    NESO = "neso"
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -39,6 +51,8 @@ def main(context: typer.Context, as_json: AsJson = False) -> None:
     """List every dataset; the commands below search, show and document."""
     if context.invoked_subcommand is None:
         _print_list(datasets(), as_json)
+        if not as_json:
+            _print_counts()
 
 
 @app.command("list")
@@ -46,10 +60,13 @@ def list_command(
     selection: Annotated[
         str, typer.Argument(help="Names, globs, group:NAME, profile:NAME or all (of what is asked for), with commas.")
     ] = "all",
+    provider: Annotated[
+        Provider | None, typer.Option(help="List all of a provider instead, also what is not loaded yet.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the datasets of a selection."""
-    _print_list(_or_exit(lambda: select(selection)), as_json)
+    _print_list(datasets(provider.value) if provider else _or_exit(lambda: select(selection)), as_json)
 
 
 @app.command()
@@ -66,7 +83,8 @@ def show(
     name: Annotated[str, typer.Argument(help="Code or name: FUELINST, bmrs/fuelinst.")], as_json: AsJson = False
 ) -> None:
     """Print one entry whole."""
-    found = _or_exit(lambda: dataset(name))
+    portal = {d.name: d for d in datasets("neso")}
+    found = portal.get(name.strip().lower()) or _or_exit(lambda: dataset(name))
     if as_json:
         _print_json(as_plain(found))
     else:
@@ -78,8 +96,12 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when the page is not current.")] = False,
     path: Annotated[Path, typer.Option(help="The page.")] = Path(PAGE),
 ) -> None:
-    """Write the documentation page, or check that it is current."""
-    text = page()
+    """Write the documentation pages, or check that they are current; that of NESO stands beside the other."""
+    _document(path, page(), check)
+    _document(path.with_name(Path(neso.PAGE).name), neso.page(), check)
+
+
+def _document(path: Path, text: str, check: bool) -> None:
     current = path.read_text(encoding="utf-8") if path.is_file() else ""
     if check and text != current:
         typer.echo(f"{path} does not agree with the catalogue; run `energy-assets catalogue docs`.", err=True)
@@ -115,6 +137,17 @@ def _print_list(chosen: Sequence[Dataset], as_json: bool) -> None:
     for d in chosen:
         table.add_row(d.code, d.title, d.group, d.timing.cadence, d.proof)
     Console().print(table)
+
+
+def _print_counts() -> None:
+    """How many entries every provider has, and what of NESO's portal is accounted for otherwise."""
+    packages = {d.files.package for d in datasets("neso") if d.files is not None}
+    left_out = {left.package for left in LEFT_OUT} - packages
+    counts = ", ".join(f"{provider.value} {len(datasets(provider.value))}" for provider in Provider)
+    typer.echo(f"By provider: {counts}.")
+    typer.echo(
+        f"Of NESO's packages {len(packages)} are in entries and {len(left_out)} are left out, each for a reason."
+    )
 
 
 def _print_entry(entry: Dataset) -> None:

@@ -10,7 +10,20 @@ from dataclasses import is_dataclass
 from datetime import date, timedelta
 from typing import cast
 
-from energy_assets.catalogue.model import Dataset, Lag, OrderBy, WindowCheck
+from energy_assets.catalogue.model import (
+    Dataset,
+    Files,
+    IntervalRule,
+    Issue,
+    LabelInterval,
+    Lag,
+    OrderBy,
+    PairInterval,
+    RangeInterval,
+    SettlementInterval,
+    TimesInterval,
+    WindowCheck,
+)
 
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 """What JSON can hold."""
@@ -30,7 +43,7 @@ REVISIONS = {
 
 def facts(dataset: Dataset) -> list[tuple[str, str]]:
     """What is worth knowing about an entry, as label and text, most important first; empty facts are left out."""
-    table, query, timing = dataset.table, dataset.query, dataset.timing
+    table, timing = dataset.table, dataset.timing
     rows = [
         ("Table", f"`{table.name}`"),
         ("Key", _columns(table.event_key)),
@@ -40,12 +53,9 @@ def facts(dataset: Dataset) -> list[tuple[str, str]]:
         ("Replaced whole within", _columns(table.replace_scope)),
         ("Revisions", REVISIONS[dataset.revision]),
         ("A row belongs to", _storage(dataset)),
-        ("Asked by", _request(dataset)),
-        ("Windows", window_text(dataset)),
-        ("Limit", query.limit),
-        ("Shown in the window by", _check(dataset.check)),
+        *(_asked(dataset) if dataset.files is None else file_facts(dataset.files)),
         ("Published", f"{timing.cadence} ({timing.standing})"),
-        ("Asked again", _asking(dataset)),
+        ("Asked again", _asking(dataset) if dataset.files is None else ""),
         ("An empty answer", _empty(dataset)),
         ("Begins", f"{dataset.begins:%Y-%m-%d}"),
         ("Rows a day", f"about {dataset.rows_per_day:,}" if dataset.rows_per_day else ""),
@@ -56,6 +66,67 @@ def facts(dataset: Dataset) -> list[tuple[str, str]]:
         ("Proof", dataset.proof),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def _asked(dataset: Dataset) -> list[tuple[str, str]]:
+    return [
+        ("Asked by", _request(dataset)),
+        ("Windows", window_text(dataset)),
+        ("Limit", dataset.query.limit),
+        ("Shown in the window by", _check(dataset.check)),
+    ]
+
+
+FILE_KINDS = {
+    "history": "rows of their own days",
+    "forecast": "one issue of a forecast",
+    "register": "a snapshot, with the other files of the family; stored when it has changed",
+}
+"""What a file is, in words."""
+
+_WAYS = {"file": "files", "datastore": "tables without a file", "both": "files, and tables without one"}
+
+
+def file_facts(files: Files) -> list[tuple[str, str]]:
+    """What is worth knowing about a family of files, as label and text; empty facts are left out."""
+    rows = [
+        ("Package", f"`{files.package}`"),
+        ("Resources", f"`{files.resources}` ({_WAYS[files.way]})"),
+        ("A file is", FILE_KINDS[files.kind]),
+        ("Issued", ", else ".join(_issue(issue) for issue in files.issue)),
+        ("Start and end from", _interval(files.interval)),
+        ("Some files lack", _columns(files.optional)),
+        ("Left out unless asked for", _columns(tuple(f.name for f in files.personal))),
+        ("Columns that come and go", f"headers like `{files.grows}`" if files.grows else ""),
+        ("Looked at", f"every {minutes_text(files.probe_minutes)} where the portal does not say when it changed"),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _issue(issue: Issue) -> str:
+    if issue.way == "column":
+        return f"`{issue.column}`"
+    return {
+        "file_name": "the time in the file's name",
+        "resource_name": "the month in the resource's name",
+        "last_modified": "when the portal says that the file changed",
+    }[issue.way]
+
+
+def _interval(rule: IntervalRule | None) -> str:
+    if isinstance(rule, SettlementInterval):
+        return f"settlement day `{rule.day}` and period `{rule.period}`"
+    if isinstance(rule, LabelInterval):
+        return f"`{rule.column}`, the {rule.edge} of {minutes_text(rule.minutes)}"
+    if isinstance(rule, PairInterval):
+        return f"`{rule.start}`" + (f" and `{rule.end}`" if rule.end else "")
+    if isinstance(rule, TimesInterval):
+        clock = "UTC" if rule.zone == "utc" else "the local clock"
+        return f"`{rule.day}` with `{rule.start}` and `{rule.end}`, {clock}"
+    if isinstance(rule, RangeInterval):
+        clock = "UTC" if rule.zone == "utc" else "the local clock"
+        return (f"`{rule.day}` and " if rule.day else "") + f"the hours in `{rule.column}`, {clock}"
+    return ""
 
 
 def window_text(dataset: Dataset) -> str:
@@ -171,4 +242,6 @@ def _asking(dataset: Dataset) -> str:
 
 
 def _empty(dataset: Dataset) -> str:
+    if dataset.files is not None:
+        return "is a file with nothing but its header, and honest"
     return "means nothing happened" if dataset.empty == "silent" else "is suspect once data are due"

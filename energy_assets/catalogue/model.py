@@ -6,6 +6,7 @@ package (planner, typing, warehouse, assets, sandbox, docs) reads these objects 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -16,15 +17,16 @@ FieldType = Literal["text", "integer", "number", "boolean", "date", "instant", "
 """Stored types. ``number`` is an IEEE double (every measured value); ``integer`` a 64-bit count, period or identifier;
 ``instant`` a UTC timestamp with microseconds; ``json`` a nested member kept as compact JSON text."""
 
-Origin = Literal["row", "request"]
-"""Where a column's value comes from: the provider's row, or the request that asked for it (a path branch)."""
+Origin = Literal["row", "request", "derived"]
+"""Where a column's value comes from: the provider's row, the request that asked for it (a path branch), or other
+columns of the row by a rule of the entry."""
 
 Revision = Literal["vintage", "revised_in_place", "document_revision", "event_log", "immutable"]
 Proof = Literal["recorded", "specified", "inferred"]
 Standing = Literal["stated", "learned", "unknown"]
 QueryUnit = Literal["instant", "day", "period", "snapshot"]
 EmptyMeaning = Literal["suspect", "silent"]
-Framing = Literal["rows", "messages", "raw"]
+Framing = Literal["rows", "messages", "raw", "files"]
 Profile = Literal["core", "battery", "trading", "settlement", "forecast", "all"]
 
 Precedence = Literal["row", "publication", "asked", "set"]
@@ -137,7 +139,8 @@ class Query:
             zero only where fetch axis and storage axis differ.
         scalars: The body is an array of plain values, stored in the single column.
         framing: What a body holds: ``rows``, the provider's array of records; ``messages``, a segment of pushed
-            messages, each with records of its own; ``raw``, such a segment whose messages are records themselves.
+            messages, each with records of its own; ``raw``, such a segment whose messages are records themselves;
+            ``files``, a file of a portal, read by the rules in ``Dataset.files``.
 
     Templates may use: ``{from}`` ``{to}`` (RFC 3339, UTC, both sent inclusive), ``{date}`` ``{date_from}``
     ``{date_to}`` (settlement days, last one inclusive), ``{period}`` ``{period_from}`` ``{period_to}`` ``{periods}``
@@ -297,13 +300,244 @@ class Table:
         return tuple((f.name, f.type) for f in self.fields) + PROVENANCE
 
 
+FileKind = Literal["history", "forecast", "register"]
+"""``history``: a row belongs to its own day. ``forecast``: a file is one issue, all its rows belong to the day of the
+issue, and every issue is kept. ``register``: all files of the family together are one snapshot, stored when its content
+has changed."""
+
+FileWay = Literal["file", "datastore", "both"]
+"""``file``: uploads, downloaded. ``datastore``: tables without a file, dumped. ``both``: some of the family's resources
+are the one, some the other; the portal says which."""
+
+DayShape = Literal["iso", "iso_time", "compact", "slash", "month_name", "month_name_short"]
+"""How a date may be written. ``iso``: 2026-01-31, also with midnight behind it. ``iso_time``: the same with any time of
+day, which is cut off. ``compact``: 20260131. ``slash``: 31/01/2026, day first, also with midnight. ``month_name``:
+31-Jan-2026. ``month_name_short``: 31-Jan-26, always of this century. No two of them can be taken for one another."""
+
+ClockShape = Literal["iso", "slash"]
+"""How a date with a time of day may be written. ``iso``: 2026-01-31T10:30, with blank or T, seconds and Z or none.
+``slash``: 31/01/2026 10:30, day first, with seconds or without."""
+
+Zone = Literal["utc", "local", "unstated"]
+"""``utc``: the label is UTC, whatever stands behind it. ``local``: the clock of Europe/London, also where a Z stands
+behind it. ``unstated``: the provider does not say."""
+
+Edge = Literal["start", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class DateFormat:
+    """How the dates of some columns are written, in some resources of the family.
+
+    Attributes:
+        shapes: Shapes that are taken, tried in this order.
+        columns: Columns that it holds for; empty for all date columns.
+        resources: Regular expression that the name of the resource or of the file must match in full.
+    """
+
+    shapes: tuple[DayShape, ...]
+    columns: tuple[str, ...] = ()
+    resources: str = ".*"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A column with date and time of day.
+
+    In UTC it is stored as an instant. Otherwise it is stored as text in one form, ``2026-01-31T10:30:00``, which says
+    what the provider's label says and no more.
+
+    Attributes:
+        column: The column.
+        zone: Which clock it shows.
+        shapes: Shapes that are taken.
+        utc_since: Labels from this day on are UTC, whatever ``zone`` says.
+    """
+
+    column: str
+    zone: Zone
+    shapes: tuple[ClockShape, ...] = ("iso", "slash")
+    utc_since: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementInterval:
+    """``start_utc`` and ``end_utc`` are those of a settlement period of a settlement day."""
+
+    day: str
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelInterval:
+    """``start_utc`` and ``end_utc`` follow from a label that marks one edge of an interval of known length.
+
+    Attributes:
+        column: A ``Clock``.
+        edge: The edge that the label marks.
+        minutes: Length of the interval.
+        period: Column with the settlement period, which decides between the two readings of a label in the hour that
+            the autumn clock shows twice.
+    """
+
+    column: str
+    edge: Edge
+    minutes: int = 30
+    period: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PairInterval:
+    """``start_utc`` and ``end_utc`` follow from two labels; without the second the end is null."""
+
+    start: str
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimesInterval:
+    """``start_utc`` and ``end_utc`` follow from a day and times of that day.
+
+    Times are ``HH:MM``, ``HH:MM:SS`` or the number HHMM, of which 2400 closes the day. An end before the start is on
+    the next day.
+    """
+
+    day: str
+    start: str
+    end: str
+    zone: Zone
+
+
+@dataclass(frozen=True, slots=True)
+class RangeInterval:
+    """``start_utc`` and ``end_utc`` follow from text such as ``2026-01-31 10:00 - 11:00``.
+
+    Attributes:
+        column: The text.
+        zone: Which clock it shows.
+        day: Column with the day, where the text has times only.
+        european_day: The day is that of central Europe, so its first hours lie on the evening before in UTC.
+    """
+
+    column: str
+    zone: Zone
+    day: str | None = None
+    european_day: bool = False
+
+
+IntervalRule = SettlementInterval | LabelInterval | PairInterval | TimesInterval | RangeInterval
+"""How ``start_utc`` (included) and ``end_utc`` (excluded) are derived. Where they cannot be they are null, the row
+stays, and ``utc_note`` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One way in which the instant at which a forecast was issued is known.
+
+    Attributes:
+        way: ``column``: a ``Clock`` or a date of the row; ``file_name``, ``resource_name``: digits in the name;
+            ``last_modified``: the portal's word on the file.
+        column: The column.
+        pattern: Regular expression with a group ``stamp``: ``YYYYMMDDHHMM`` or ``YYYYMMDD``, or a month in words and a
+            year, which stand for its first day.
+        zone: Which clock a name shows.
+    """
+
+    way: Literal["column", "file_name", "resource_name", "last_modified"]
+    column: str | None = None
+    pattern: str | None = None
+    zone: Zone = "utc"
+
+
+@dataclass(frozen=True, slots=True)
+class TextRules:
+    """How the text of a family's files becomes values.
+
+    Attributes:
+        encodings: Encodings in the order in which they are tried; a byte that none of them has refuses the file.
+        nulls: Texts that say in a column of numbers, dates or times that there is no value. In text they are text.
+        thousands: Whether numbers may have commas between thousands.
+        percent: Columns of numbers that may have a percent sign behind them.
+        half_last_row: Whether the file may end inside its last row, because the provider's does: that row is
+            quarantined. Elsewhere such a file is refused as cut off.
+    """
+
+    encodings: tuple[str, ...] = ("utf-8", "cp1252")
+    nulls: tuple[str, ...] = ("NA", "N/A", "-")
+    thousands: bool = True
+    percent: tuple[str, ...] = ()
+    half_last_row: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownResource:
+    """A resource that somebody has seen on the portal: its name, its id, and whether it is a table without a file."""
+
+    name: str
+    id: str
+    datastore_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """How the files of one family are found on a portal, and how they are read.
+
+    Headers are compared exactly, after blanks around them are taken off: a field's own header and its earlier and later
+    spellings are its ``aliases``. A column that is neither known nor covered by ``grows``, one that is missing without
+    being ``optional``, and a repeated one refuse the whole file.
+
+    Attributes:
+        package: Slug of the package.
+        resources: Regular expression that a resource's name must match in full, blanks around it taken off.
+        kind: What a file is.
+        way: How the family's resources are published.
+        known: Resources that have been seen. A check and an example, never a selector.
+        issue: How the instant of issue is known, for forecasts; the first way that is possible counts.
+        optional: Columns that some files of the family do not have.
+        ignored: Headers that are knowingly left out.
+        grows: Regular expression of headers that may come and go; such columns are kept under their name in snake case.
+        grows_type: Type of those columns.
+        dates: How dates are written; the first whose ``resources`` match counts.
+        clocks: Columns with date and time of day.
+        interval: How ``start_utc`` and ``end_utc`` are derived.
+        day_of: Column whose day is kept as ``day``, where rows have no column with their day.
+        personal: Columns with data about persons, not among the table's unless asked for.
+        repeats: Whether equal rows are facts of their own: they are numbered in ``repeat``.
+        text: How text becomes values.
+        probe_minutes: How often a table without change stamp is to be looked at.
+    """
+
+    package: str
+    resources: str
+    kind: FileKind
+    way: FileWay = "file"
+    known: tuple[KnownResource, ...] = ()
+    issue: tuple[Issue, ...] = ()
+    optional: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    grows: str | None = None
+    grows_type: FieldType = "number"
+    dates: tuple[DateFormat, ...] = ()
+    clocks: tuple[Clock, ...] = ()
+    interval: IntervalRule | None = None
+    day_of: str | None = None
+    personal: tuple[Field, ...] = ()
+    repeats: bool = False
+    text: TextRules = TextRules()
+    probe_minutes: int = 1440
+
+    def holds(self, resource: str) -> bool:
+        """Whether a resource of the package, by its name, is one of the family."""
+        return re.fullmatch(self.resources, resource.strip()) is not None
+
+
 @dataclass(frozen=True)
 class Dataset:
     """One provider dataset: one catalogue entry, one asset, one table.
 
     Attributes:
         code: The provider's code, upper case; unique in the catalogue.
-        provider: Provider key (``bmrs``, ``iris``); first part of the asset key.
+        provider: Provider key (``bmrs``, ``iris``, ``neso``); first part of the asset key.
         title: Short name.
         description: What it is, in our words.
         group: Asset group.
@@ -326,6 +560,7 @@ class Dataset:
         legacy_code: Name in the service that closed in 2024.
         docs_url: The provider's page.
         alias: Second part of the asset key where that is not the code.
+        files: How the dataset's files are found and read, where it comes as files of a portal.
     """
 
     code: str
@@ -353,6 +588,7 @@ class Dataset:
     docs_url: str | None = None
     licence: str = field(default="")
     alias: str | None = None
+    files: Files | None = None
 
     @property
     def name(self) -> str:

@@ -16,7 +16,6 @@ from starlette.routing import Route
 
 from energy_assets.sandbox.faults import Faults, RequestLog, SandboxError
 from energy_assets.sandbox.replay import Replay
-from energy_assets.sandbox.rows import RowSource
 from energy_assets.sandbox.synthetic import Edit, Synthetic
 from energy_assets.sandbox.windows import Refused, instant
 
@@ -27,11 +26,15 @@ REPLAY_PATH = "/replay"
 class Controlled(Protocol):
     """What may be changed and asked of a sandbox."""
 
-    source: RowSource
     faults: Faults
     requests: RequestLog
     latency: float
     clock: Callable[[], datetime]
+
+    @property
+    def source(self) -> object:
+        """Where rows come from; only sources of Elexon's rows can be edited and questioned."""
+        ...
 
 
 def is_control(path: str) -> bool:

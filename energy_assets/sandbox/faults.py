@@ -41,6 +41,10 @@ Kind = Literal[
     "vanished",
     "same_marker",
     "endless",
+    "busy",
+    "moved",
+    "date_format",
+    "reload",
 ]
 """What goes wrong.
 
@@ -62,6 +66,10 @@ Kind = Literal[
 - ``vanished``: a blob that the archive lists is not there.
 - ``same_marker``, ``endless``: every page of the archive's listing says that there is another, by the same marker or by
   a new one.
+- ``busy``: 409 without a word on what is wrong, as NESO's portal answers under load.
+- ``moved``: a resource of NESO's portal has another id while the fault is in force.
+- ``date_format``: dates of NESO's files are ``DD/MM/YYYY`` while the fault is in force.
+- ``reload``: a table of NESO's portal is loaded anew, with one row more, after the request.
 """
 
 Row = dict[str, Any]
@@ -154,19 +162,29 @@ class Faults:
         with self._lock:
             self._armed.clear()
 
-    def hits(self, dataset: str | None) -> list[Fault]:
-        """The faults that befall one request, in the order in which they were added; each call counts as a request."""
+    def hits(self, *names: str | None) -> list[Fault]:
+        """The faults that befall one request, in the order in which they were added; each call counts as a request.
+
+        Args:
+            names: The dataset; or several names of what is asked for, any of which a fault may be scoped by.
+        """
         with self._lock:
-            return [armed.fault for armed in self._armed.values() if self._strikes(armed, dataset)]
+            return [armed.fault for armed in self._armed.values() if self._strikes(armed, names)]
+
+    def standing(self, kind: Kind, *names: str) -> Fault | None:
+        """The first fault of a kind that is in force for one of the names, whatever requests it lets pass or hits."""
+        with self._lock:
+            ours = (armed.fault for armed in self._armed.values() if armed.fault.kind == kind)
+            return next((fault for fault in ours if fault.dataset is None or fault.dataset in names), None)
 
     def listed(self) -> list[dict[str, Any]]:
         """Armed faults with how many requests each has hit."""
         with self._lock:
             return [{"id": n, "hit": armed.hit, **asdict(armed.fault)} for n, armed in self._armed.items()]
 
-    def _strikes(self, armed: _Armed, dataset: str | None) -> bool:
+    def _strikes(self, armed: _Armed, names: Sequence[str | None]) -> bool:
         fault = armed.fault
-        if fault.dataset is not None and fault.dataset != dataset:
+        if fault.dataset is not None and fault.dataset not in names:
             return False
         armed.matched += 1
         spent = fault.count is not None and armed.hit >= fault.count

@@ -225,7 +225,7 @@ class HttpClient:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._redact = Redactor(api_keys)
-        self._base = _checked_base(base_url, self._redact)
+        self._base = checked_base(base_url, self._redact)
         self._keys = itertools.cycle(_checked_keys(api_keys)) if api_keys else None
         self._patience = patience
         self._body_most = body_most
@@ -236,7 +236,7 @@ class HttpClient:
         self._holds = _Holds()
         self._sent: Counter[str] = Counter()
         self._unreachable = 0
-        self._client = _make_client(self._base, concurrency, patience, headers or {})
+        self._client = make_client(self._base, concurrency, patience, headers or {})
 
     async def __aenter__(self) -> HttpClient:
         return self
@@ -347,7 +347,7 @@ class HttpClient:
                 raise _AgainError("not answered whole in the time allowed") from None
             except httpx.RequestError as error:
                 self._note_unreachable(error)
-                raise _AgainError(self._redact(_what_broke(error))) from None
+                raise _AgainError(self._redact(what_broke(error))) from None
             except BrokenBodyError as error:
                 raise _AgainError(f"answered with a broken body: {error}", HTTPStatus.OK) from None
             finally:
@@ -401,7 +401,7 @@ class HttpClient:
         same = (asked.scheme, asked.port) == (target.scheme, target.port) or upgraded
         if asked.host != target.host or not same:
             raise StatusError(
-                f"GET {trail.url} was answered {_phrase(response.status_code)} to {self._redact(str(target))}, another "
+                f"GET {trail.url} was answered {phrase(response.status_code)} to {self._redact(str(target))}, another "
                 "host or port, which is not followed.",
                 response.status_code,
             )
@@ -459,8 +459,8 @@ class HttpClient:
     async def _refuse(self, response: httpx.Response, trail: _Trail, token: int) -> NoReturn:
         """Raise what an answer other than 200 means."""
         status = response.status_code
-        words = self._redact(refusals.provider_words(await _text(response)))
-        said = f"answered {_phrase(status)}" + (f" ({words})" if words else "")
+        words = self._redact(refusals.provider_words(await refusal_text(response)))
+        said = f"answered {phrase(status)}" + (f" ({words})" if words else "")
         if status in THROTTLES:
             self._pace.refused(token)
         if status in PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -484,7 +484,7 @@ def _tell_and_count(trail: _Trail) -> Callable[[tenacity.RetryCallState], None]:
 
 
 def _last_word(again: _AgainError, trail: _Trail) -> FetchError:
-    message = f"GET {trail.url} was {again.reason}; tried {_times(trail.attempts)} in {trail.seconds:.0f} s."
+    message = f"GET {trail.url} was {again.reason}; tried {times(trail.attempts)} in {trail.seconds:.0f} s."
     if again.status is None or again.status == HTTPStatus.OK:
         return TransportError(message)
     return StatusError(message, again.status)
@@ -499,7 +499,8 @@ def user_agent() -> str:
     return f"energy-assets/{release} (Great Britain electricity market data; python-httpx/{httpx.__version__})"
 
 
-def _make_client(base: str, concurrency: int, patience: Patience, headers: Mapping[str, str]) -> httpx.AsyncClient:
+def make_client(base: str, concurrency: int, patience: Patience, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    """The HTTP library's client for one provider, with our limits; redirects are the caller's."""
     usual = {"User-Agent": user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"}
     return httpx.AsyncClient(
         headers={**usual, **headers},
@@ -511,11 +512,16 @@ def _make_client(base: str, concurrency: int, patience: Patience, headers: Mappi
         # Reading the trusted certificates takes longer than a request; an address without TLS trusts none.
         verify=True if base.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         # A proxy of the environment cannot reach this machine's own loopback.
-        trust_env=not _is_loopback(httpx.URL(base).host),
+        trust_env=not is_loopback(httpx.URL(base).host),
     )
 
 
-def _checked_base(base_url: str, redact: Redactor) -> str:
+def checked_base(base_url: str, redact: Redactor) -> str:
+    """An address without a slash at its end.
+
+    Raises:
+        SettingsError: It is not an http(s) address without user, query and fragment.
+    """
     try:
         parsed = httpx.URL(base_url)
         plain = not (parsed.query or parsed.fragment or parsed.userinfo)
@@ -535,7 +541,8 @@ def _checked_keys(keys: Sequence[SecretStr]) -> list[str]:
     return plain
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     if host == "localhost":
         return True
     try:
@@ -544,7 +551,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _text(response: httpx.Response) -> str:
+async def refusal_text(response: httpx.Response) -> str:
     """The beginning of a refusal's body."""
     read = bytearray()
     async for chunk in response.aiter_bytes():
@@ -554,7 +561,8 @@ async def _text(response: httpx.Response) -> str:
     return read[:REFUSAL_MOST_BYTES].decode("utf-8", "replace")
 
 
-def _what_broke(error: httpx.RequestError) -> str:
+def what_broke(error: httpx.RequestError) -> str:
+    """A failed transfer in words that follow "was"; to be redacted."""
     names: tuple[tuple[type[httpx.RequestError], str], ...] = (
         (httpx.ConnectTimeout, "not reached: the connection took too long"),
         (httpx.ConnectError, "not reached"),
@@ -567,12 +575,14 @@ def _what_broke(error: httpx.RequestError) -> str:
     return f"{name} ({error})" if str(error) else name
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """A status with its name."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
 
 
-def _times(count: int) -> str:
+def times(count: int) -> str:
+    """How often, in words."""
     return "once" if count == 1 else f"{count} times"
