@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from energy_assets.errors import SettingsError
 
 if TYPE_CHECKING:
-    from energy_assets.ingest.refresh import Engine
+    from energy_assets.ingest.engine import Engine
     from energy_assets.settings import Settings
     from energy_assets.warehouse.bigquery.connection import Connection
     from energy_assets.warehouse.copying import CopyableWarehouse
@@ -144,7 +144,7 @@ def require_google() -> None:
 
 def open_engine(settings: Settings) -> Engine:
     """Warehouse, sources and spool as the settings describe them."""
-    from energy_assets.ingest.refresh import Engine
+    from energy_assets.ingest.engine import Engine
     from energy_assets.ingest.spool import Spool
     from energy_assets.sources.elexon import ElexonSource
     from energy_assets.sources.iris.archive import ArchiveSource

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq  # noqa: E402
 from google.cloud import bigquery  # noqa: E402
 
 from energy_assets.catalogue import select  # noqa: E402
+from energy_assets.ingest.engine import Engine  # noqa: E402
 from energy_assets.ingest.model import Policy  # noqa: E402
-from energy_assets.ingest.refresh import Engine, refresh  # noqa: E402
+from energy_assets.ingest.refresh import refresh  # noqa: E402
 from energy_assets.settings import Settings  # noqa: E402
 from energy_assets.sources.elexon import ElexonSource  # noqa: E402
 from energy_assets.sources.http import HttpClient  # noqa: E402

@@ -40,7 +40,7 @@ def possible_days(dataset: Dataset, first: date, last: date, today: date) -> tup
     """The part of the run's days on which the dataset can have rows, both inclusive, or ``None``."""
     first = max(first, dataset.begins)
     last = min(last, today)
-    if dataset.query.unit == "snapshot":
+    if dataset.is_register:
         first = max(first, today)
     return (first, last) if first <= last else None
 

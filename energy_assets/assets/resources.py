@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from energy_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from energy_assets.ingest.refresh import Engine
+    from energy_assets.ingest.engine import Engine
     from energy_assets.warehouse.interface import Warehouse
 
 

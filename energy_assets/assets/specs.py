@@ -103,7 +103,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def cadence(dataset: Dataset) -> Literal["continuous", "half_hourly", "hourly", "daily", "snapshot", "irregular"]:
     """How often something new is published, in one word that can be selected by."""
-    if dataset.query.unit == "snapshot":
+    if dataset.is_register:
         return "snapshot"
     often = dataset.timing.publications_per_day
     if often is None:

@@ -42,7 +42,7 @@ def repair_requests(datasets: Sequence[Dataset], now: datetime, warehouse: Wareh
 
     last = calendar.settlement_day(now) - timedelta(days=LIVE_DAYS)
     first = last - timedelta(days=REPAIR_DAYS - 1)
-    lasting = [d for d in datasets if d.query.unit != "snapshot" and d.begins <= last]
+    lasting = [d for d in datasets if not d.is_register and d.begins <= last]
     intervals = [fetch_interval(d, first, last) for d in lasting]
     if not intervals:
         return []

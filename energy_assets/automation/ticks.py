@@ -106,7 +106,7 @@ def revision_requests(datasets: Sequence[Dataset], tick: datetime) -> Sequence[R
     """
     today = calendar.settlement_day(tick)
     recent = today - timedelta(days=RECENT_DAYS)
-    lasting = tuple(d for d in datasets if d.query.unit != "snapshot" and d.begins < today)
+    lasting = tuple(d for d in datasets if not d.is_register and d.begins < today)
     requests = [Request(recent, today - timedelta(days=1), lasting)]
     older: dict[date, set[str]] = defaultdict(set)
     for lag, concerned in _by_lag(lasting).items():

@@ -591,6 +591,11 @@ class Dataset:
     files: Files | None = None
 
     @property
+    def is_register(self) -> bool:
+        """Whether it says how things are, and so can only be read for today."""
+        return self.table.storage.kind == "snapshot"
+
+    @property
     def name(self) -> str:
         """Name as users type it: ``bmrs/fuelinst``."""
         return "/".join(self.asset_key)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from energy_assets.catalogue.model import Dataset, Proof
+    from energy_assets.ingest.engine import Engine
     from energy_assets.ingest.model import Outcome
-    from energy_assets.ingest.refresh import Engine
     from energy_assets.settings import Settings
 
 SANDBOX_AGE_DAYS = 28
@@ -50,8 +50,8 @@ class _Demo:
     @property
     def parts(self) -> Iterator[tuple[tuple[Dataset, ...], date]]:
         """Datasets with the day that they can be read for."""
-        dated = tuple(d for d in self.datasets if d.query.unit != "snapshot")
-        registers = tuple(d for d in self.datasets if d.query.unit == "snapshot")
+        dated = tuple(d for d in self.datasets if not d.is_register)
+        registers = tuple(d for d in self.datasets if d.is_register)
         yield dated, self.day
         yield registers, self.today
 

@@ -89,7 +89,7 @@ def load(
     from energy_assets.commands.outcomes import outcome_json, show_outcomes
     from energy_assets.ingest.loading import load as load_manifest
     from energy_assets.ingest.model import Policy
-    from energy_assets.ingest.refresh import merged
+    from energy_assets.ingest.tally import merged
     from energy_assets.sources.iris.backlog import Backlog
     from energy_assets.wiring import open_engine, utc_now
 

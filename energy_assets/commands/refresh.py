@@ -12,8 +12,8 @@ from energy_assets.commands import console
 
 if TYPE_CHECKING:
     from energy_assets.catalogue.model import Dataset
+    from energy_assets.ingest.engine import Engine
     from energy_assets.ingest.model import Outcome, Policy
-    from energy_assets.ingest.refresh import Engine
 
 
 def refresh(

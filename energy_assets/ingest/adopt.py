@@ -169,7 +169,7 @@ class _Adoption:
     def run(self) -> None:
         """Report, load, quarantine."""
         found = self._result.findings = self._judged.findings()
-        self._result.holes = holes(found.days) if self._entry.query.unit != "snapshot" else ()
+        self._result.holes = holes(found.days) if not self._entry.is_register else ()
         if not self._dry_run:
             self._warehouse.claim("provider")
             self._record_unsound(found)

@@ -20,9 +20,11 @@ from filelock import FileLock, Timeout
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset, FieldType
 from energy_assets.errors import EnergyAssetsError, SettingsError
+from energy_assets.ingest.engine import Engine, OnOutcome, OnProgress
 from energy_assets.ingest.model import Outcome, Policy, Seen, Window
 from energy_assets.ingest.planner import fetch_interval, plan
-from energy_assets.ingest.refresh import CHUNK_DAYS, Engine, OnOutcome, OnProgress, merged, refresh
+from energy_assets.ingest.refresh import CHUNK_DAYS, refresh
+from energy_assets.ingest.tally import merged
 
 PIECE_DAYS = 92
 """Settlement days of one piece: a quarter. Long enough that the cut costs nothing, short enough that progress is told
@@ -118,7 +120,7 @@ def impossible(dataset: Dataset, from_day: date, to_day: date, now: datetime) ->
     if to_day < dataset.begins:
         return f"{dataset.code} (begins on {dataset.begins:%Y-%m-%d}, after the days asked for)"
     today = calendar.settlement_day(now)
-    if dataset.query.unit == "snapshot" and not from_day <= today <= to_day:
+    if dataset.is_register and not from_day <= today <= to_day:
         return f"{dataset.code} (a register, which can only be read for today, {today:%Y-%m-%d})"
     return None
 

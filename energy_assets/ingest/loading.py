@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from energy_assets.catalogue.iris import ENTRIES
+from energy_assets.ingest.engine import Engine, tidied_spool
 from energy_assets.ingest.model import Outcome, Policy
 from energy_assets.ingest.planner import Plan
-from energy_assets.ingest.refresh import Engine, carry_out, tidied_spool
+from energy_assets.ingest.refresh import carry_out
 from energy_assets.sources.iris.backlog import Backlog, Brought, Manifest, unread_error
 from energy_assets.sources.iris.split import DropSource, Split, split, whole_of
 from energy_assets.warehouse.interface import Warehouse

@@ -97,7 +97,8 @@ def missing(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen]
     """Windows of these settlement days that have settled and that no receipt from after their settling covers.
 
     Unlike ``plan`` this counts what nobody asks for any more (an empty answer given up on) and leaves out what is
-    merely due again (provisional windows, re-reads). A register misses nothing: its past cannot be read.
+    merely due again (provisional windows, re-reads). What is read whole misses
+    nothing: the past of a register cannot be read, and of files the portal tells which there are.
     """
     if to_day < dataset.begins or dataset.query.unit == "snapshot":
         return ()

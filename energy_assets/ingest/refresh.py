@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -23,11 +22,11 @@ from energy_assets.catalogue.model import Dataset, Table
 from energy_assets.errors import (
     ContractError,
     EnergyAssetsError,
-    SpoolError,
     StatusError,
     WarehouseError,
     WindowTooLargeError,
 )
+from energy_assets.ingest.engine import Engine, OnOutcome, OnProgress, tidied_spool, tidy
 from energy_assets.ingest.model import (
     Body,
     Counts,
@@ -41,11 +40,10 @@ from energy_assets.ingest.model import (
     Window,
 )
 from energy_assets.ingest.planner import Plan, fetch_interval, halves, plan
-from energy_assets.ingest.spool import Spool
+from energy_assets.ingest.tally import Tally, foreseen, log_outcome, merged
 from energy_assets.ingest.turns import Turns
 from energy_assets.ingest.typed import RefusedBodyError, Stamp, Typed, TypingEngine
 from energy_assets.ingest.writing import SANDBOX_LABEL, Writer, new_receipt_id
-from energy_assets.warehouse.interface import Warehouse
 
 logger = logging.getLogger(__name__)
 
@@ -90,28 +88,6 @@ GIVE_UP_REFUSED = 10
 """Answers of one dataset that may be refused, with none accepted, before the rest are left alone: a provider that
 answers another question does so for every window, and one odd window must not keep the later ones out."""
 
-OnOutcome = Callable[[Outcome], None]
-OnProgress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What a refresh works with.
-
-    Attributes:
-        warehouse: Where rows go.
-        open_source: Per provider, how to open its source; called once a refresh, inside its event loop.
-        spool: Where bodies lie while they are worked on.
-        source_api: Per provider, the ``_source_api`` of its rows.
-        clock: The present, aware UTC.
-    """
-
-    warehouse: Warehouse
-    open_source: Mapping[str, Callable[[], Source]]
-    spool: Spool
-    source_api: Mapping[str, str]
-    clock: Callable[[], datetime]
-
 
 def refresh(
     datasets: Sequence[Dataset],
@@ -153,17 +129,6 @@ def refresh(
                 if on_outcome is not None:
                     on_outcome(outcome)
     return [total[d.code] for d in datasets]
-
-
-@contextmanager
-def tidied_spool(engine: Engine) -> Iterator[None]:
-    """House-keeping of the spool around work that keeps bodies: old ones go before it, new ones are compressed after.
-
-    What cannot be tidied is worth a warning, never a failure.
-    """
-    _tidy(lambda: engine.spool.sweep(engine.clock()))
-    yield
-    _tidy(engine.spool.compress_pending)
 
 
 def carry_out(
@@ -209,35 +174,6 @@ def _bounded(planned: Plan, from_utc: datetime, to_utc: datetime) -> Plan:
         return planned
     windows = tuple(w for w in planned.windows if w.from_utc < to_utc and w.to_utc > from_utc)
     return Plan(windows, "due") if windows else Plan((), "covered", "nothing between the given instants is due")
-
-
-def merged(first: Outcome, second: Outcome) -> Outcome:
-    """One outcome for two parts of a range."""
-    rank: tuple[OutcomeStatus, ...] = ("before_begin", "not_due", "silent", "unchanged", "suspect", "written", "failed")
-    worse = max(first, second, key=lambda o: rank.index(o.status))
-    return Outcome(
-        dataset=first.dataset,
-        status=worse.status,
-        counts=first.counts + second.counts,
-        windows=first.windows + second.windows,
-        requests=first.requests + second.requests,
-        bytes=first.bytes + second.bytes,
-        failures=first.failures + second.failures,
-        suspect=first.suspect + second.suspect,
-        new_columns=tuple(sorted({*first.new_columns, *second.new_columns})),
-        missing_columns=tuple(sorted({*first.missing_columns, *second.missing_columns})),
-        days=tuple(sorted({*first.days, *second.days})),
-        reason=worse.reason,
-        unreadable=first.unreadable | second.unreadable,
-    )
-
-
-def _tidy(work: Callable[[], object]) -> None:
-    """House-keeping of the spool: worth a warning when it fails, never an outcome."""
-    try:
-        work()
-    except SpoolError as error:
-        logger.warning("the spool could not be tidied: %s", error)
 
 
 def _chunks(from_day: date, to_day: date) -> Iterator[tuple[date, date]]:
@@ -314,56 +250,6 @@ class _Gathered:
     label: str | None = None
 
 
-@dataclass
-class _Tally:
-    """What has become of a dataset's windows so far."""
-
-    counts: Counts = field(default_factory=Counts)
-    windows: int = 0
-    bytes: int = 0
-    statuses: set[ReceiptStatus] = field(default_factory=set)
-    failures: list[str] = field(default_factory=list)
-    suspect: list[Window] = field(default_factory=list)
-    new_columns: set[str] = field(default_factory=set)
-    missing_columns: set[str] = field(default_factory=set)
-    days: set[date] = field(default_factory=set)
-    reasons: list[str] = field(default_factory=list)
-    unreadable: set[str] = field(default_factory=set)
-
-    def add(self, receipt: Receipt) -> None:
-        self.counts += receipt.counts
-        self.windows += 1
-        self.bytes += receipt.body_bytes
-        self.statuses.add(receipt.status)
-        self.new_columns.update(receipt.new_columns)
-        self.missing_columns.update(receipt.missing_columns)
-        if receipt.status == "failed":
-            self.failures.append(receipt.reason)
-        elif receipt.reason:
-            self.reasons.append(receipt.reason)
-        if receipt.status == "suspect":
-            self.suspect.append(receipt.window)
-
-    def outcome(self, code: str, requests: int) -> Outcome:
-        order: tuple[ReceiptStatus, ...] = ("failed", "written", "suspect", "unchanged", "silent", "not_due")
-        status: OutcomeStatus = next((s for s in order if s in self.statuses), "unchanged")
-        return Outcome(
-            dataset=code,
-            status=status,
-            counts=self.counts,
-            windows=self.windows,
-            requests=requests,
-            bytes=self.bytes,
-            failures=tuple(self.failures),
-            suspect=tuple(sorted(self.suspect)),
-            new_columns=tuple(sorted(self.new_columns)),
-            missing_columns=tuple(sorted(self.missing_columns)),
-            days=tuple(sorted(self.days)),
-            reason=next(iter([*self.failures, *self.reasons]), ""),
-            unreadable=frozenset(self.unreadable),
-        )
-
-
 class _DatasetRun:
     """One dataset's windows, from request to receipt, with its own error handling."""
 
@@ -391,7 +277,7 @@ class _DatasetRun:
         self._commit: asyncio.Task[None] | None = None
         self._gathered = _Gathered()
         self._asked_before = 0
-        self._tally = _Tally()
+        self._tally = Tally()
         self._unanswered = 0
         self._refused = 0
         self._accepted = False
@@ -408,7 +294,7 @@ class _DatasetRun:
                 f"{self._dataset.code}: {left} further windows were not asked for after these failures"
             )
         outcome = self._tally.outcome(self._dataset.code, self._source.requests_sent(self._dataset))
-        _log(outcome)
+        log_outcome(outcome)
         return outcome
 
     async def _in_slot(self, window: Window) -> None:
@@ -453,7 +339,7 @@ class _DatasetRun:
             await self._halve(window, receipt, error)
         except Exception as error:
             # The wall between windows: what one meets, foreseen or not, must neither end the others nor go unseen.
-            await self._fail(receipt, _foreseen(error, self._dataset, window))
+            await self._fail(receipt, foreseen(error, self._dataset, window))
 
     async def _halve(self, window: Window, receipt: Receipt, error: WindowTooLargeError) -> None:
         pair = halves(self._dataset, window)
@@ -542,7 +428,7 @@ class _DatasetRun:
         status, reason = empty_status(self._dataset, receipt.window, receipt.requested_utc)
         judged = receipt.with_(status=status, reason=receipt.reason or reason)
         # What is held of a register is an earlier reading, not what this one answers for.
-        register = self._dataset.query.unit == "snapshot"
+        register = self._dataset.is_register
         await self._writer.register(typed, at_once=not body.pushed)
         final = await self._recorded(judged, typed.quarantine, None if register else self._dataset.table)
         self._tally.add(final)
@@ -555,7 +441,7 @@ class _DatasetRun:
 
     async def _fail_all(self, receipts: Sequence[Receipt], error: Exception) -> None:
         """Fail a batch's windows in one go: a store that has just failed to answer is not asked once for each."""
-        failed = [self._failed(r.with_(counts=Counts()), _foreseen(error, self._dataset, r.window)) for r in receipts]
+        failed = [self._failed(r.with_(counts=Counts()), foreseen(error, self._dataset, r.window)) for r in receipts]
         try:
             await self._writer.record_failed(failed)
         except WarehouseError as other:
@@ -616,7 +502,7 @@ class _DatasetRun:
             self._keep(body, final[receipt.receipt_id])
 
     def _keep(self, body: Body, receipt: Receipt) -> None:
-        _tidy(lambda: self._engine.spool.keep(body, receipt))
+        tidy(lambda: self._engine.spool.keep(body, receipt))
 
 
 def _weight(dataset: Dataset, body: Body) -> int:
@@ -624,46 +510,14 @@ def _weight(dataset: Dataset, body: Body) -> int:
     return body.size if dataset.query.framing == "rows" else MESSAGES_WEIGHT * body.size
 
 
-def _foreseen(error: Exception, dataset: Dataset, window: Window) -> EnergyAssetsError:
-    """The error itself where it is one of ours; else one sentence for it, and its traceback in the log."""
-    if isinstance(error, EnergyAssetsError):
-        return error
-    logger.error("%s %s: unexpected failure", dataset.code, window, exc_info=error)
-    return ContractError(f"{dataset.code} {window}: unexpected {type(error).__name__}: {error}; please report this")
-
-
 def empty_status(dataset: Dataset, window: Window, asked: datetime) -> tuple[ReceiptStatus, str]:
     """What an empty answer means for this dataset at this time, and why."""
     settled = calendar.lag_passed(dataset.timing.settled, window.from_utc, window.to_utc, asked)
-    if not settled and dataset.query.unit != "snapshot":
+    if not settled and not dataset.is_register:
         return "not_due", f"{dataset.code} {window}: nothing is published yet; it is asked for again until it settles"
     if dataset.empty == "silent":
         return "silent", ""
     return "suspect", f"{dataset.code} {window}: the answer is empty although data are due by now"
-
-
-def _log(outcome: Outcome) -> None:
-    counts = outcome.counts
-    level = (
-        logging.ERROR
-        if outcome.status == "failed"
-        else logging.WARNING
-        if outcome.status == "suspect"
-        else logging.INFO
-    )
-    logger.log(
-        level,
-        "%s: %s, %d windows, %d rows fetched, %d inserted, %d updated, %d unchanged, %d quarantined%s",
-        outcome.dataset,
-        outcome.status,
-        outcome.windows,
-        counts.fetched,
-        counts.inserted,
-        counts.updated,
-        counts.unchanged,
-        counts.quarantined,
-        f"; {outcome.reason}" if outcome.reason else "",
-    )
 
 
 class _Typists:

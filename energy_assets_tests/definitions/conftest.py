@@ -16,7 +16,7 @@ import pytest
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.build import build_definitions
 from energy_assets.catalogue import dataset
-from energy_assets.ingest.refresh import Engine
+from energy_assets.ingest.engine import Engine
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.server import running
 from energy_assets.settings import Settings, load_settings

@@ -12,8 +12,9 @@ import pytest
 from energy_assets.catalogue import datasets
 from energy_assets.catalogue.model import Table
 from energy_assets.errors import WarehouseError
+from energy_assets.ingest.engine import Engine
 from energy_assets.ingest.model import Outcome, Policy
-from energy_assets.ingest.refresh import Engine, refresh
+from energy_assets.ingest.refresh import refresh
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.server import running
 from energy_assets.settings import Settings

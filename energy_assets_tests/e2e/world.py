@@ -20,8 +20,9 @@ import duckdb
 from energy_assets import calendar
 from energy_assets.catalogue import dataset, select
 from energy_assets.catalogue.model import Dataset
+from energy_assets.ingest.engine import Engine
 from energy_assets.ingest.model import Outcome, Policy
-from energy_assets.ingest.refresh import Engine, refresh
+from energy_assets.ingest.refresh import refresh
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.synthetic import Synthetic
 from energy_assets.settings import Settings, load_settings

@@ -12,9 +12,9 @@ from typing import Any
 
 from energy_assets.catalogue import dataset
 from energy_assets.catalogue.model import Table
+from energy_assets.ingest.engine import Engine
 from energy_assets.ingest.loading import Cleaned, Loaded, clean, load
 from energy_assets.ingest.model import Policy, Source
-from energy_assets.ingest.refresh import Engine
 from energy_assets.ingest.spool import Spool
 from energy_assets.sources.iris.backlog import DELETE_AFTER, Backlog
 from energy_assets.sources.iris.dropfolder import DropFolder

@@ -11,8 +11,9 @@ import pytest
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.iris import BY_STREAM
 from energy_assets.catalogue.model import Dataset
+from energy_assets.ingest.engine import Engine
 from energy_assets.ingest.model import Outcome, Policy
-from energy_assets.ingest.refresh import Engine, refresh
+from energy_assets.ingest.refresh import refresh
 from energy_assets.sandbox.archive import ArchiveSandbox
 from energy_assets.settings import Settings
 from energy_assets.wiring import open_engine

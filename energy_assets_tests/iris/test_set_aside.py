@@ -13,8 +13,9 @@ import pytest
 
 from energy_assets.catalogue.iris import BY_STREAM, MESSAGES
 from energy_assets.errors import WarehouseError
+from energy_assets.ingest.engine import Engine
 from energy_assets.ingest.model import Policy, Receipt, WriteBatch, WriteResult
-from energy_assets.ingest.refresh import Engine, refresh
+from energy_assets.ingest.refresh import refresh
 from energy_assets.settings import Settings
 from energy_assets.sources.iris import lines, split
 from energy_assets.sources.iris.envelope import Envelope, decode, raw_body

@@ -36,8 +36,9 @@ from energy_assets.ingest.backfill import (
     seconds,
     window_seconds,
 )
+from energy_assets.ingest.engine import Engine
 from energy_assets.ingest.model import Body, Policy, Window
-from energy_assets.ingest.refresh import CHUNK_DAYS, Engine
+from energy_assets.ingest.refresh import CHUNK_DAYS
 from energy_assets.ingest.spool import Spool
 from energy_assets.warehouse.duckdb import DuckDBWarehouse
 
