@@ -219,6 +219,7 @@ class Settings(BaseSettings):
         neso_url: Base address of the NESO data portal's actions.
         neso_request_seconds: Least time between two requests for actions and files, over all processes of the home.
         neso_datastore_seconds: The same for requests that read the portal's tables.
+        neso_personal_data: Whether columns with data about persons (contacts in the capacity market) are kept.
         iris_archive_url: Base address of the public IRIS archive.
         iris_archive_requests_per_second: Sustained request rate.
         iris_archive_concurrency: Requests in flight.
@@ -297,6 +298,8 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         validation_alias="ENERGY_ASSETS_NESO_DATASTORE_SECONDS",
     )
+
+    neso_personal_data: bool = _setting("ENERGY_ASSETS_NESO_PERSONAL_DATA", False)
 
     iris_archive_url: Address = _setting(
         "ENERGY_ASSETS_IRIS_ARCHIVE_URL", "https://archive.data.elexon.co.uk/iris-archive"

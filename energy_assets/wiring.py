@@ -148,6 +148,7 @@ def open_engine(settings: Settings) -> Engine:
     from energy_assets.ingest.spool import Spool
     from energy_assets.sources.elexon import ElexonSource
     from energy_assets.sources.iris.archive import ArchiveSource
+    from energy_assets.sources.neso.client import PortalAccess
 
     settings.prepare_home()
     return Engine(
@@ -157,6 +158,8 @@ def open_engine(settings: Settings) -> Engine:
             "iris": lambda: ArchiveSource.from_settings(settings),
         },
         spool=Spool(settings.home / "spool", settings.keep_bodies_days),
-        source_api={"bmrs": settings.source_api_label, "iris": "IRIS-ARCHIVE"},
+        source_api={"bmrs": settings.source_api_label, "iris": "IRIS-ARCHIVE", "neso": settings.neso_label},
         clock=utc_now,
+        portal=PortalAccess.from_settings(settings),
+        personal=settings.neso_personal_data,
     )

@@ -19,21 +19,16 @@ __all__ = ["dataset", "datasets", "select"]
 
 @cache
 def datasets(provider: str | None = None) -> tuple[Dataset, ...]:
-    """All entries that are loaded, or those of one provider (``bmrs``, ``iris``, ``neso``), in reading order.
-
-    The families of NESO are not among all of them until they have assets.
-    """
+    """All entries, or those of one provider (``bmrs``, ``iris``, ``neso``), in reading order."""
     from energy_assets.catalogue import bmrs, iris, neso
 
-    if provider == "neso":
-        return neso.ENTRIES
-    return tuple(d for d in (*bmrs.ENTRIES, *iris.ENTRIES) if provider in (None, d.provider))
+    return tuple(d for d in (*bmrs.ENTRIES, *iris.ENTRIES, *neso.ENTRIES) if provider in (None, d.provider))
 
 
 @cache
 def _asked() -> tuple[Dataset, ...]:
     """Entries whose provider is asked for them, as opposed to pushing them."""
-    return tuple(d for d in datasets() if d.query.framing == "rows")
+    return tuple(d for d in datasets() if d.query.framing in ("rows", "files"))
 
 
 @cache

@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from energy_assets.errors import SpoolError
 from energy_assets.ingest.model import Outcome, Source
 from energy_assets.ingest.spool import Spool
 from energy_assets.warehouse.interface import Warehouse
+
+if TYPE_CHECKING:
+    from energy_assets.sources.neso.client import PortalAccess
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,8 @@ class Engine:
         spool: Where bodies lie while they are worked on.
         source_api: Per provider, the ``_source_api`` of its rows.
         clock: The present, aware UTC.
+        portal: The portal that families of files are on; ``None`` where nobody asks for any.
+        personal: Whether columns with data about persons are kept.
     """
 
     warehouse: Warehouse
@@ -39,6 +45,8 @@ class Engine:
     spool: Spool
     source_api: Mapping[str, str]
     clock: Callable[[], datetime]
+    portal: PortalAccess | None = None
+    personal: bool = False
 
 
 @contextmanager

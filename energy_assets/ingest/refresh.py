@@ -27,6 +27,7 @@ from energy_assets.errors import (
     WindowTooLargeError,
 )
 from energy_assets.ingest.engine import Engine, OnOutcome, OnProgress, tidied_spool, tidy
+from energy_assets.ingest.families import refresh_families
 from energy_assets.ingest.model import (
     Body,
     Counts,
@@ -119,15 +120,19 @@ def refresh(
     if to_day < from_day:
         raise ValueError(f"the range {from_day} to {to_day} holds no day; give the earlier day first")
     engine.warehouse.check()
+    asked = [d for d in datasets if d.files is None]
+    filed = [d for d in datasets if d.files is not None]
     total: dict[str, Outcome] = {}
     with tidied_spool(engine):
-        for first, last in _chunks(from_day, to_day):
-            plans = make_plans(datasets, first, last, policy, engine)
-            for outcome in carry_out(datasets, plans, policy, engine, on_progress):
+        for first, last in _chunks(from_day, to_day) if asked else ():
+            plans = make_plans(asked, first, last, policy, engine)
+            for outcome in carry_out(asked, plans, policy, engine, on_progress):
                 known = total.get(outcome.dataset)
                 total[outcome.dataset] = outcome if known is None else merged(known, outcome)
                 if on_outcome is not None:
                     on_outcome(outcome)
+        for outcome in refresh_families(filed, from_day, to_day, policy, engine, on_outcome, on_progress):
+            total[outcome.dataset] = outcome
     return [total[d.code] for d in datasets]
 
 

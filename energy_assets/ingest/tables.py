@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,15 +197,21 @@ class TableReading:
         self._check_bad()
         self.quarantine = self._quarantined(self._bad)
 
-    def chunks(self, most: int = CHUNK_ROWS) -> Iterator[Typed]:
+    def chunks(self, most: int = CHUNK_ROWS, next_receipt: Callable[[], str] | None = None) -> Iterator[Typed]:
         """The rows in pieces, each complete with provenance; the first piece carries quarantine and counts.
 
         A file without rows gives one piece without rows.
+
+        Args:
+            most: Most rows of a piece.
+            next_receipt: Gives the receipt of each further piece; by default that of the first is that of all.
         """
-        quarantine, duplicate = self.quarantine, self.duplicate
-        for rows in self._pieces(most):
+        quarantine, duplicate, stamp = self.quarantine, self.duplicate, self._stamp
+        for number, rows in enumerate(self._pieces(most)):
+            if number and next_receipt is not None:
+                stamp = replace(stamp, receipt_id=next_receipt())
             fetched = rows.num_rows + duplicate + quarantine.num_rows
-            typed = stamped(rows, self._dataset.table, self._stamp)
+            typed = stamped(rows, self._dataset.table, stamp)
             yield Typed(typed, quarantine, fetched, 0, duplicate, self.extra, self.missing)
             quarantine, duplicate = arrow.empty(QUARANTINE_SCHEMA), 0
 

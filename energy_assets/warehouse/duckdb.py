@@ -424,6 +424,14 @@ class DuckDBWarehouse:
                 return 0
             return one(opened[0], TableSql(DUCKDB, self._schema, table, tuple(stored)).brought(window))
 
+    def windows_behind(self, table: Table, from_day: date, to_day: date) -> Sequence[Window]:
+        """Windows of the receipts that brought the rows that stand on these settlement days, both inclusive."""
+        with self._reading(f"Reading the receipts of {self._schema}.{table.name}") as opened:
+            if opened is None or table.name not in opened[1].layouts:
+                return ()
+            rows = opened[0].execute(service.behind(DUCKDB, self._schema, table.name, from_day, to_day)).fetchall()
+        return [service.as_window(*row) for row in rows]
+
     # Reading.
 
     def read(

@@ -136,6 +136,10 @@ class Warehouse(Protocol):
         """Stored rows that this window, or one wholly inside it of the same branch, brought; 0 without a table."""
         ...
 
+    def windows_behind(self, table: Table, from_day: date, to_day: date) -> Sequence[Window]:
+        """Windows of the receipts that brought the rows that stand on these settlement days, both inclusive."""
+        ...
+
     def write(self, batch: WriteBatch) -> WriteResult:
         """Make the batch true in one commit; on any error the store is as it was.
 

@@ -324,6 +324,17 @@ def believed_receipts(
     )
 
 
+def behind(dialect: Dialect, schema: str, table_name: str, from_day: date, to_day: date) -> str:
+    """The windows of the receipts that brought the stored rows of some days."""
+    days = f"T.{dialect.partition_day} BETWEEN {dialect.day(from_day)} AND {dialect.day(to_day)}"
+    rows = f"SELECT DISTINCT T._receipt_id FROM {dialect.qualified(schema, table_name)} T WHERE {days}"
+    return (
+        f"SELECT DISTINCT R.window_from_utc, R.window_to_utc, R.branch FROM {dialect.qualified(schema, RECEIPTS)} R "
+        f"JOIN ({rows}) N ON R.receipt_id = N._receipt_id "
+        f"WHERE R.table_name = {dialect.text(table_name)} ORDER BY 1, 2, 3"
+    )
+
+
 def overlapping(dialect: Dialect, from_utc: datetime, to_utc: datetime) -> str:
     """The condition that the window of a receipt ``R`` overlaps a range, with constant bounds on its beginning."""
     return (

@@ -177,6 +177,8 @@ def entry(
 ) -> Dataset:
     """One entry; ``key``, ``versions`` and ``scope`` are column names separated by blanks.
 
+    Where equal rows are numbered a file holds whole days, unless ``scope`` says otherwise.
+
     Times of an ``interval`` rule that is a pair of UTC columns need no derived ones: the columns are the instants.
     """
     own, optional = columns
@@ -219,7 +221,7 @@ def entry(
         latest_order=latest,
         publish_column=published,
         storage=storage,
-        replace_scope=("_partition_day",) if kind == "register" else tuple(scope.split()),
+        replace_scope=_scope(rules, storage, tuple(scope.split())),
         heavy=heavy,
         description=description,
     )
@@ -273,6 +275,18 @@ def _storage(rules: Files, day: str | None) -> StorageAxis:
     if _keeps_day(rules):
         return StorageAxis("date", "day", "The day that the label shows.")
     return StorageAxis("instant", rules.day_of)
+
+
+def _scope(rules: Files, storage: StorageAxis, scope: tuple[str, ...]) -> tuple[str, ...]:
+    """The set that a file replaces whole: a register's snapshot, and the day where numbers tell equal rows apart.
+
+    A row with another value is another row there, which the one that it stands for would outlive.
+    """
+    if rules.kind == "register":
+        return ("_partition_day",)
+    if rules.repeats and rules.kind == "history" and not scope and storage.column is not None:
+        return (storage.column,)
+    return scope
 
 
 def _keeps_day(rules: Files) -> bool:

@@ -5,6 +5,8 @@ Puts the parts together and holds no rule of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from energy_assets.sources.neso import datastore
 from energy_assets.sources.neso.datastore import PAGE_ROWS, Schema, Table
 from energy_assets.sources.neso.download import Download, download
 from energy_assets.sources.neso.lanes import Lanes
+from energy_assets.sources.neso.memory import Failures, Memory
 from energy_assets.sources.neso.portal import Package, Portal, Resource
 from energy_assets.sources.neso.storing import FILE_MOST_BYTES
 from energy_assets.sources.neso.sweep import show_package, sweep
@@ -19,6 +22,26 @@ from energy_assets.sources.neso.wire import Wire
 
 if TYPE_CHECKING:
     from energy_assets.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PortalAccess:
+    """The portal as one home reaches and remembers it.
+
+    Attributes:
+        open: Opens it; called inside an event loop, once a refresh.
+        memory: What the sweep before told.
+        failures: What failed lately.
+    """
+
+    open: Callable[[], NesoPortal]
+    memory: Memory
+    failures: Failures
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> PortalAccess:
+        """The portal that the settings describe; nothing is opened."""
+        return cls(lambda: NesoPortal.from_settings(settings), Memory(settings.home), Failures(settings.home))
 
 
 class NesoPortal:
@@ -88,6 +111,12 @@ class NesoPortal:
     ) -> Table:
         """A table page by page, in one request where a page holds it; see ``datastore.pages``."""
         return await datastore.pages(self._wire, resource, destination, most=most, page_rows=page_rows, group=group)
+
+    async def table(
+        self, resource: Resource, destination: Path, *, most: int = FILE_MOST_BYTES, group: str = ""
+    ) -> Table:
+        """A table in as few turns of the lane as its size allows; see ``datastore.whole``."""
+        return await datastore.whole(self._wire, resource, destination, most=most, group=group)
 
     def shown(self, resource: Resource) -> str:
         """The address of a resource for people, secrets redacted."""

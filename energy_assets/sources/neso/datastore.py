@@ -53,6 +53,9 @@ UNTOLD = frozenset({ROW_NUMBER, "_full_text"})
 SCHEMA_SUFFIX = ".fields.json"
 """Of the file beside a table that holds its columns and how many rows it has."""
 
+PAGES_MOST = 4
+"""Pages beyond which a table is dumped instead: a dump takes three turns of the lane, whatever its size."""
+
 Form = Literal["csv", "pages"]
 
 log = logging.getLogger(__name__)
@@ -118,6 +121,10 @@ class Table:
 
 class _MovedError(Exception):
     """A table was loaded anew while it was read; the message says what differs."""
+
+
+class _LongError(Exception):
+    """A table has more pages than are worth reading."""
 
 
 class _Field(msgspec.Struct):
@@ -196,6 +203,34 @@ async def pages(
         SpoolError: The disk refused.
     """
     return await _settled(resource, destination, lambda: _pages(wire, resource, destination, most, page_rows, group))
+
+
+async def whole(
+    wire: Wire, resource: Resource, destination: Path, *, most: int = FILE_MOST_BYTES, group: str = ""
+) -> Table:
+    """A whole table in as few turns of the lane as its size allows: by page where it has few, else as a dump.
+
+    Args:
+        wire: The portal.
+        resource: Whose table.
+        destination: File to make; its folder exists.
+        most: Most bytes allowed.
+        group: Requests that are counted together.
+
+    Raises:
+        TransportError: No whole table came, or it moved each time that it was read.
+        StatusError: The portal refused; 404 where the table is gone.
+        ContractError: The table is larger than allowed, or an answer is not as CKAN documents it.
+        SpoolError: The disk refused.
+    """
+
+    async def few() -> Table:
+        return await _pages(wire, resource, destination, most, PAGE_ROWS, group, PAGES_MOST)
+
+    try:
+        return await _settled(resource, destination, few)
+    except _LongError:
+        return await dump(wire, resource, destination, most=most, group=group)
 
 
 async def _settled(resource: Resource, destination: Path, read: Callable[[], Awaitable[Table]]) -> Table:
@@ -325,11 +360,20 @@ def _count_records(file: BinaryIO) -> int:
     return ends + (not last.endswith(b"\n"))
 
 
-async def _pages(wire: Wire, resource: Resource, destination: Path, most: int, page_rows: int, group: str) -> Table:
+async def _pages(
+    wire: Wire,
+    resource: Resource,
+    destination: Path,
+    most: int,
+    page_rows: int,
+    group: str,
+    pages_most: int | None = None,
+) -> Table:
     """One reading page by page.
 
     Raises:
         _MovedError: Two pages are of different loads, or rows are missing.
+        _LongError: It would take more than ``pages_most`` pages.
     """
     part = part_of(destination)
     answers: list[Received[msgspec.Raw]] = []
@@ -345,6 +389,8 @@ async def _pages(wire: Wire, resource: Resource, destination: Path, most: int, p
                 await asyncio.to_thread(writer.add, answer.records)
                 answers.append(answer.received)
                 page_rows = min(page_rows, answer.limit or page_rows)
+                if pages_most is not None and schema.total > pages_most * page_rows:
+                    raise _LongError
         if writer.rows != schema.total:
             raise _MovedError(f"gave {writer.rows} of {schema.total} rows")
         part.replace(destination)

@@ -23,6 +23,10 @@ REST = timedelta(minutes=30)
 """After a failure something is left alone for this long, or for its cadence if that is shorter: what failed stays due,
 and must not take the turns of everything else."""
 
+REFUSED_REST = timedelta(hours=12)
+"""The same after what came could not be taken for what the catalogue describes: it comes alike until somebody changes
+it, here or there."""
+
 T = TypeVar("T", bound="_Due")
 
 
@@ -56,12 +60,15 @@ class Held:
         sha256: Digest of the body.
         fetched_utc: When it was last asked for with success, changed or not, aware UTC; ``None`` if never.
         failed_utc: When it was last asked for in vain, aware UTC; ``None`` if never.
+        refused: What the portal said of the version that came and was refused at that time; ``None`` where nothing
+            came.
     """
 
     last_modified: str = ""
     sha256: str = ""
     fetched_utc: datetime | None = None
     failed_utc: datetime | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,8 @@ def _rested(wanted: Wanted, last: Held, since: datetime) -> datetime:
     """The instant from which something may be asked for, given when it failed."""
     if last.failed_utc is None or (last.fetched_utc is not None and last.failed_utc < last.fetched_utc):
         return since
-    return max(since, last.failed_utc + min(wanted.cadence, REST))
+    refused = last.refused is not None and last.refused == wanted.resource.last_modified
+    return max(since, last.failed_utc + (REFUSED_REST if refused else min(wanted.cadence, REST)))
 
 
 def _file_order(file: DueFile) -> tuple[timedelta, datetime, str]:

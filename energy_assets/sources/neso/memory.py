@@ -1,6 +1,7 @@
-"""What the sweep before told, kept in a small file of the home, and when each resource was first told of.
+"""What the sweep before told, when each resource was first told of, and what failed lately: small files of the home.
 
-Only that file belongs here. What was fetched, and with what result, is in the receipts.
+Only those files belong here. What was fetched, and with what result, is in the receipts; what failed is here as well
+because a failure says how soon to ask again, which concerns this home and nobody else.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,10 @@ from energy_assets.sources.neso.lanes import FOLDER
 from energy_assets.sources.neso.portal import Changes, Portal, Resource, compare
 
 FILE = "portal.json"
+FAILURES_FILE = "failures.json"
+
+FORGOTTEN_AFTER = timedelta(days=7)
+"""Failures older than this say nothing of when to ask again."""
 
 VERSION = 1
 """Of the file's layout; another one is read as no file."""
@@ -88,16 +93,70 @@ class Memory:
         return remembered if remembered.version == VERSION else None
 
     def _write(self, remembered: _Remembered) -> None:
+        _write(self.path, msgspec.json.encode(remembered))
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One failure.
+
+    Attributes:
+        at: When, aware UTC.
+        refused: What the portal said of the version that came and was refused; ``None`` where nothing came.
+    """
+
+    at: datetime
+    refused: str | None = None
+
+
+class Failures:
+    """What failed lately, by id of the resource. Of two processes that write at once the later one counts.
+
+    Args:
+        home: The home.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / FOLDER / FAILURES_FILE
+
+    def read(self) -> Mapping[str, Failure]:
+        """All that is remembered.
+
+        Raises:
+            SpoolError: The home cannot be read.
+        """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # A file that a crash cut short would hide what changed; a file of its own lets two processes write at once.
-            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=FILE, suffix=".part")
-            part = Path(name)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(msgspec.json.encode(remembered))
-                part.replace(self.path)
-            finally:
-                part.unlink(missing_ok=True)
+            return msgspec.json.decode(self.path.read_bytes(), type=dict[str, Failure])
+        except FileNotFoundError:
+            return {}
         except OSError as error:
             raise disk_error(self.path, error) from error
+        except msgspec.DecodeError as error:
+            log.warning("%s cannot be read (%s); nothing counts as failed", self.path, error)
+            return {}
+
+    def note(self, failed: Mapping[str, Failure], succeeded: Collection[str], now: datetime) -> None:
+        """Remember failures, and forget those that were made good or are old.
+
+        Raises:
+            SpoolError: The home cannot be written to.
+        """
+        before = self.read()
+        kept = {k: f for k, f in before.items() if k not in succeeded and now - f.at < FORGOTTEN_AFTER} | dict(failed)
+        if kept != before:
+            _write(self.path, msgspec.json.encode(kept))
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A file that a crash cut short would hide what changed; a file of its own lets two processes write at once.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error(path, error) from error

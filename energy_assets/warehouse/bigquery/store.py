@@ -520,6 +520,17 @@ class BigQueryWarehouse:
         )
         return [day for (day,) in self._ask(query, what, table.name)]
 
+    def windows_behind(self, table: Table, from_day: date, to_day: date) -> Sequence[Window]:
+        """Windows of the receipts that brought the rows that stand on these settlement days, both inclusive."""
+        if not self._exists():
+            return ()
+        held = self._layouts.find(table.name)
+        if held is None or held.table_type != "TABLE":
+            return ()
+        query = service.behind(BIGQUERY, self._schema, table.name, from_day, to_day)
+        what = f"Reading the receipts of {self._schema}.{table.name}"
+        return [service.as_window(*(_naive(v) for v in row)) for row in self._ask(query, what, table.name)]
+
     # Reading.
 
     def read(

@@ -1,0 +1,239 @@
+"""Which files of a portal are held, by the receipts, and which are to be asked for now.
+
+Pure: catalogue entries, what the portal lists, what receipts say and the time go in, jobs come out. Nothing here asks,
+reads a file or a store.
+
+A resource's version is written into the branch of its receipts: its id, the portal's word on when it was changed, and,
+where its rows were written in several commits, which of them. The window of such a receipt is the day of asking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from energy_assets import calendar
+from energy_assets.catalogue.model import Dataset
+from energy_assets.ingest.model import Seen, Window
+from energy_assets.sources.neso.due import MOST_FILES, MOST_TURNS, Held, Wanted, due
+from energy_assets.sources.neso.portal import Portal, Resource
+
+RESOURCE = "resource"
+MODIFIED = "modified"
+PART = "part"
+LAST = "last"
+
+Branch = tuple[tuple[str, str], ...]
+
+_RESERVED = re.compile(r"[,=]")
+"""Characters that divide a branch where it is stored."""
+
+FIRST_UTC = datetime(2001, 1, 1, tzinfo=calendar.LONDON)
+"""Before any receipt: what is held of a file may have been asked for at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is fetched and loaded as one: a file or table, or all of a register's together.
+
+    Attributes:
+        dataset: The family.
+        resources: One resource; of a register every one, because together they are the snapshot.
+    """
+
+    dataset: Dataset
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What is to be done now.
+
+    Attributes:
+        files: Jobs of uploads, in the order in which they are asked for.
+        tables: Jobs of tables without a file, likewise.
+        left: Resources of each family that are due and wait for the next time, by dataset code.
+        absent: Families of which the portal has nothing, by dataset code, with one sentence each.
+    """
+
+    files: tuple[Job, ...]
+    tables: tuple[Job, ...]
+    left: Mapping[str, int]
+    absent: Mapping[str, str]
+
+
+def window_of(now: datetime, resource: Resource, part: int = 1, *, last: bool = True) -> Window:
+    """The window of a receipt for a resource, or for the part of its rows that one commit holds.
+
+    Args:
+        now: When it is asked for, aware.
+        resource: The resource as the portal tells it.
+        part: Which commit, from 1.
+        last: Whether no further one follows.
+    """
+    pairs = [(RESOURCE, _plain(resource.id))]
+    if resource.last_modified:
+        pairs.append((MODIFIED, resource.last_modified))
+    if part > 1 or not last:
+        pairs.append((PART, f"{part} {LAST}" if last else str(part)))
+    return Window(*calendar.day_bounds_utc(calendar.settlement_day(now)), tuple(pairs))
+
+
+def resource_of(window: Window) -> str:
+    """Id of the resource that a receipt's window names; empty where it names none."""
+    return dict(window.branch).get(RESOURCE, "")
+
+
+def held_resources(seen: Iterable[Seen]) -> dict[str, Held]:
+    """What is held whole of each resource, by its id: the version asked for last.
+
+    A version counts only when every part of it is held; it is as old as the oldest of them. An answer without rows
+    counts as well: it was what the portal had.
+    """
+    parts: dict[tuple[str, str], dict[str, datetime]] = {}
+    for item in seen:
+        branch = dict(item.window.branch)
+        asked = max(filter(None, (item.covered_utc, item.empty_utc)), default=None)
+        if asked is None or RESOURCE not in branch:
+            continue
+        known = parts.setdefault((branch[RESOURCE], branch.get(MODIFIED, "")), {})
+        part = branch.get(PART, f"1 {LAST}")
+        known[part] = max(asked, known.get(part, asked))
+    found: dict[str, Held] = {}
+    for (resource, modified), known in parts.items():
+        at = max(_completed(known), default=None)
+        before = found.get(resource)
+        if at is not None and (before is None or before.fetched_utc is None or at > before.fetched_utc):
+            found[resource] = Held(modified, fetched_utc=at)
+    return found
+
+
+def _completed(parts: Mapping[str, datetime]) -> Iterator[datetime]:
+    """When each sequence of parts that is whole was asked for."""
+    for name, at in parts.items():
+        number, _, last = name.partition(" ")
+        earlier = [parts.get(str(n)) for n in range(1, int(number))]
+        if last == LAST and None not in earlier:
+            yield min(at, *(e for e in earlier if e is not None)) if earlier else at
+
+
+def family_resources(dataset: Dataset, portal: Portal) -> tuple[Resource, ...]:
+    """The resources of a family that the portal lists, files and tables alike, in its order."""
+    files = dataset.files
+    package = portal.by_slug.get(files.package) if files is not None else None
+    if files is None or package is None:
+        return ()
+    found = (r for r in package.resources if files.holds(r.name) and (r.is_file or r.is_table))
+    # The portal's word is compared with what a receipt could keep of it.
+    return tuple(replace(r, last_modified=_plain(r.last_modified)) for r in found)
+
+
+def agenda(
+    datasets: Sequence[Dataset],
+    portal: Portal,
+    held: Mapping[str, Held],
+    first_seen: Mapping[str, datetime],
+    now: datetime,
+    *,
+    again: Collection[str] = (),
+    most_files: int = MOST_FILES,
+    most_turns: int = MOST_TURNS,
+) -> Agenda:
+    """What is to be asked for now.
+
+    Args:
+        datasets: Families.
+        portal: What the portal lists.
+        held: What is held of each resource, by its id, with when it last failed.
+        first_seen: When the portal first told of each resource, by its id.
+        now: The present, aware.
+        again: Ids of resources that are to be read whatever is held of them.
+        most_files: Most files asked for.
+        most_turns: Turns of the datastore's lane after which no further table is asked for.
+    """
+    families = {d.code: family_resources(d, portal) for d in datasets}
+    by_code = {d.code: d for d in datasets}
+    owner = {r.id: code for code, resources in families.items() for r in resources}
+    known = {key: replace(one, fetched_utc=None) if key in again else one for key, one in held.items()}
+    wanted = [
+        Wanted(r, timedelta(minutes=_minutes(by_code[code])), first_seen.get(r.id, now))
+        for code, resources in families.items()
+        for r in resources
+    ]
+    planned = due(wanted, known, now, most_files=len(wanted) + 1, most_turns=len(wanted) + 1)
+    files = _jobs((d.resource for d in planned.files), owner, by_code, families)
+    tables = _jobs((d.resource for d in planned.tables), owner, by_code, families)
+    left: dict[str, int] = {}
+    for job in (*_beyond(files, most_files), *_beyond(tables, most_turns)):
+        left[job.dataset.code] = left.get(job.dataset.code, 0) + len(job.resources)
+    absent = {code: _absence(by_code[code], portal) for code, resources in families.items() if not resources}
+    return Agenda(_within(files, most_files), _within(tables, most_turns), left, absent)
+
+
+def days_of_interest(dataset: Dataset, from_day: date, to_day: date, now: datetime) -> str:
+    """Why a family can have nothing of these days; empty where it can."""
+    if to_day < dataset.begins:
+        return f"{dataset.code} begins on {dataset.begins:%Y-%m-%d}"
+    today = calendar.settlement_day(now)
+    if dataset.is_register and not from_day <= today <= to_day:
+        return f"{dataset.code} is a register and can only be read for today, {today:%Y-%m-%d}"
+    return ""
+
+
+def _plain(text: str) -> str:
+    return _RESERVED.sub("_", text)
+
+
+def _minutes(dataset: Dataset) -> int:
+    return dataset.files.probe_minutes if dataset.files is not None else MINUTES_PER_DAY
+
+
+MINUTES_PER_DAY = 1440
+
+
+def _jobs(
+    resources: Iterable[Resource],
+    owner: Mapping[str, str],
+    by_code: Mapping[str, Dataset],
+    families: Mapping[str, tuple[Resource, ...]],
+) -> list[Job]:
+    """Resources as jobs, in their order; a register is one job wherever any of its resources is due."""
+    jobs: dict[str, Job] = {}
+    for resource in resources:
+        dataset = by_code[owner[resource.id]]
+        if dataset.is_register:
+            jobs.setdefault(dataset.code, Job(dataset, families[dataset.code]))
+        else:
+            jobs[resource.id] = Job(dataset, (resource,))
+    return list(jobs.values())
+
+
+def _within(jobs: Sequence[Job], most: int) -> tuple[Job, ...]:
+    """The first jobs, until so many resources are asked for; the last may go beyond."""
+    return tuple(jobs[: len(jobs) - len(_beyond(jobs, most))])
+
+
+def _beyond(jobs: Sequence[Job], most: int) -> Sequence[Job]:
+    count = 0
+    for number, job in enumerate(jobs):
+        if count >= most:
+            return jobs[number:]
+        count += len(job.resources)
+    return ()
+
+
+def _absence(dataset: Dataset, portal: Portal) -> str:
+    """One sentence for a family of which the portal has nothing."""
+    files = dataset.files
+    assert files is not None  # noqa: S101 - families only
+    if files.package not in portal.by_slug:
+        return (
+            f"{dataset.code}: the portal has no package {files.package}; it was renamed or taken away, so look at the "
+            "portal and correct the catalogue entry"
+        )
+    return (
+        f"{dataset.code}: package {files.package} has no resource whose name matches {files.resources!r}; look at the "
+        "portal and correct the catalogue entry"
+    )

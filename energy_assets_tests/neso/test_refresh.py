@@ -1,0 +1,354 @@
+"""Whole refreshes of families: what is asked for, what is kept, what is refused, over real HTTP into a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from energy_assets.catalogue import dataset
+from energy_assets.ingest.families import GIVE_UP_AFTER
+from energy_assets.sources.neso.due import REFUSED_REST, REST
+from energy_assets_tests.neso.home import Clock, Home
+from energy_assets_tests.neso.world import Stage
+
+EMBEDDED = "neso/embedded_forecast"
+DEMAND = "neso/historic_demand"
+REGISTER = "neso/interconnector_register"
+TRADES = "neso/upcoming_trades"
+REQUIREMENTS = "neso/dfs_requirement"
+
+NOON = datetime(2026, 10, 8, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(portal_stage: tuple[Stage, str], tmp_path: Path) -> Iterator[Home]:
+    stage, url = portal_stage
+    clock = Clock(NOON)
+    made = Home.of(stage.fresh(clock=clock), url, tmp_path, clock)
+    yield made
+    made.warehouse.close()
+
+
+def embedded(*winds: int, issued: str = "2026-10-08T11:12:00") -> str:
+    lines = [
+        "DATE_GMT,TIME_GMT,SETTLEMENT_DATE,SETTLEMENT_PERIOD,EMBEDDED_WIND_FORECAST,EMBEDDED_WIND_CAPACITY,"
+        "EMBEDDED_SOLAR_FORECAST,EMBEDDED_SOLAR_CAPACITY,Forecast_Datetime"
+    ]
+    for number, wind in enumerate(winds):
+        hour, half = divmod(number + 24, 2)
+        time = f"{hour - 1:02}:{'30' if half else '00'}:00"
+        lines.append(f"2026-10-08,{time},2026-10-08,{number + 24},{wind},6606,0,21506,{issued}")
+    return "\n".join(lines) + "\n"
+
+
+def demand(*values: int, day: str = "2026-10-01") -> str:
+    entry = dataset(DEMAND)
+    header = [f.aliases[0] for f in entry.fields if f.origin == "row" and f.name not in entry.files.optional]
+    lines = [",".join(header)]
+    for period, value in enumerate(values, start=1):
+        own = {"SETTLEMENT_DATE": day, "SETTLEMENT_PERIOD": str(period), "ND": str(value)}
+        lines.append(",".join(own.get(name, "1") for name in header))
+    return "\n".join(lines) + "\n"
+
+
+def register(*projects: str) -> str:
+    entry = dataset(REGISTER)
+    header = [f.aliases[0] for f in entry.fields if f.origin == "row"]
+    lines = [",".join(header)]
+    for project in projects:
+        own = {"Project Name": project, "Project Number": f"PRO-{project}", "MW Effective From": "30/06/2030"}
+        numbers = {name: "1" for name in header if name.startswith("MW ")}
+        lines.append(",".join({**numbers, **own}.get(name, "x") for name in header))
+    return "\n".join(lines) + "\n"
+
+
+def put_demand(home: Home, *values: int, year: int = 2026, **more: str) -> None:
+    home.put("historic-demand-data", f"Historic Demand Data {year}", demand(*values, **more))
+
+
+class TestForecasts:
+    def test_three_issues_are_three_vintages_and_one_is_latest(self, home: Home) -> None:
+        for hour, wind in ((9, 100), (10, 110), (11, 120)):
+            text = embedded(wind, wind + 1, issued=f"2026-10-08T{hour:02}:12:00")
+            home.put("embedded-wind-and-solar-forecasts", "Embedded Solar and Wind Forecast", text)
+            (outcome,) = home.refresh(EMBEDDED)
+            assert (outcome.status, outcome.counts.inserted) == ("written", 2)
+            home.clock.forward(hours=1)
+
+        rows = home.rows(EMBEDDED)
+        assert sorted(r["embedded_wind_forecast"] for r in rows) == [100, 101, 110, 111, 120, 121]
+        latest = home.rows(EMBEDDED, view="latest")
+        assert sorted(r["embedded_wind_forecast"] for r in latest) == [120, 121]
+
+    def test_what_was_known_is_read_as_of_a_publication(self, home: Home) -> None:
+        for hour, wind in ((9, 100), (11, 120)):
+            text = embedded(wind, issued=f"2026-10-08T{hour:02}:12:00")
+            home.put("embedded-wind-and-solar-forecasts", "Embedded Solar and Wind Forecast", text)
+            home.refresh(EMBEDDED)
+            home.clock.forward(hours=1)
+
+        (known,) = home.rows(EMBEDDED, view="latest", published_as_of=datetime(2026, 10, 8, 10, tzinfo=UTC))
+        assert known["embedded_wind_forecast"] == 100
+
+    def test_an_issue_published_again_with_two_values_changed_gives_two_history_rows(self, home: Home) -> None:
+        name = ("embedded-wind-and-solar-forecasts", "Embedded Solar and Wind Forecast")
+        home.put(*name, embedded(1, 2, 3, 4))
+        home.refresh(EMBEDDED)
+        home.clock.forward(hours=1)
+        home.put(*name, embedded(1, 20, 3, 40))
+        (outcome,) = home.refresh(EMBEDDED)
+
+        assert (outcome.counts.updated, outcome.counts.unchanged) == (2, 2)
+        history = home.rows(EMBEDDED, view="history")
+        assert sorted(r["embedded_wind_forecast"] for r in history) == [2, 4]
+
+
+class TestHistories:
+    def test_files_of_several_years_are_one_table(self, home: Home) -> None:
+        put_demand(home, 1, 2, year=2025, day="2025-03-01")
+        put_demand(home, 3)
+        (outcome,) = home.refresh(DEMAND)
+
+        assert (outcome.status, outcome.windows, outcome.counts.inserted) == ("written", 2, 3)
+        assert outcome.days == (date(2025, 3, 1), date(2026, 10, 1))
+        assert [r["nd"] for r in home.rows(DEMAND)] == [1, 2, 3]
+
+    def test_every_row_leads_to_its_request(self, home: Home) -> None:
+        put_demand(home, 1)
+        home.refresh(DEMAND)
+        (row,) = home.rows(DEMAND)
+        (window,) = home.warehouse.windows_behind(dataset(DEMAND).table, date(2026, 10, 1), date(2026, 10, 1))
+        assert dict(window.branch)["modified"] == "2026-10-08T12:00:00.000001"
+        assert (row["_source_api"], row["_window_from_utc"]) == ("SANDBOX", datetime(2026, 10, 7, 23))
+
+    def test_a_file_that_did_not_change_is_not_asked_for(self, home: Home) -> None:
+        put_demand(home, 1)
+        home.refresh(DEMAND)
+        home.clock.forward(days=3)
+        (outcome,) = home.refresh(DEMAND)
+        assert (outcome.status, outcome.windows, outcome.reason) == (
+            "unchanged",
+            0,
+            "NESO_HISTORIC_DEMAND: the portal has nothing new",
+        )
+        assert set(home.asked()) == {"package_search"}
+
+    def test_only_the_file_that_changed_is_asked_for(self, home: Home) -> None:
+        put_demand(home, 1, 2, year=2025, day="2025-03-01")
+        put_demand(home, 3)
+        home.refresh(DEMAND)
+        home.clock.forward(hours=1)
+        put_demand(home, 4, 5)
+        (outcome,) = home.refresh(DEMAND)
+        assert (outcome.windows, outcome.counts.inserted, outcome.counts.updated) == (1, 1, 1)
+        assert [r["nd"] for r in home.rows(DEMAND)] == [1, 2, 4, 5]
+
+    def test_rows_that_were_lost_are_read_again(self, home: Home) -> None:
+        put_demand(home, 1, 2)
+        home.refresh(DEMAND)
+        with home.warehouse._holder.use(write=True) as cursor:  # type: ignore[attr-defined]
+            cursor.execute("DELETE FROM gb.neso_historic_demand WHERE nd = 2")
+        (outcome,) = home.refresh(DEMAND)
+        assert (outcome.windows, outcome.counts.inserted, outcome.counts.unchanged) == (1, 1, 1)
+
+    def test_a_person_reads_again_the_files_behind_the_days(self, home: Home) -> None:
+        put_demand(home, 1, year=2025, day="2025-03-01")
+        put_demand(home, 3)
+        home.refresh(DEMAND)
+        (outcome,) = home.refresh(DEMAND, days=(date(2025, 3, 1), date(2025, 3, 2)), refetch=True)
+        assert (outcome.status, outcome.windows, outcome.counts.unchanged) == ("unchanged", 1, 1)
+        (outcome,) = home.refresh(DEMAND, days=(date(2024, 3, 1), date(2024, 3, 2)), refetch=True)
+        assert outcome.windows == 0
+
+    def test_a_large_file_is_written_in_parts_that_count_together(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("energy_assets.ingest.families.CHUNK_ROWS", 10)
+        put_demand(home, *range(48))
+        (outcome,) = home.refresh(DEMAND)
+        assert (outcome.windows, outcome.counts.inserted, outcome.counts.fetched) == (5, 48, 48)
+        windows = home.warehouse.windows_behind(dataset(DEMAND).table, date(2026, 10, 1), date(2026, 10, 1))
+        assert [dict(w.branch).get("part") for w in windows] == ["1", "2", "3", "4", "5 last"]
+        assert len({r["_receipt_id"] for r in home.rows(DEMAND)}) == 5
+        (outcome,) = home.refresh(DEMAND)
+        assert outcome.windows == 0
+
+    def test_a_file_of_which_a_part_is_missing_is_read_again(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("energy_assets.ingest.families.CHUNK_ROWS", 10)
+        put_demand(home, *range(48))
+        home.refresh(DEMAND)
+        with home.warehouse._holder.use(write=True) as cursor:  # type: ignore[attr-defined]
+            cursor.execute("DELETE FROM gb._receipts WHERE branch LIKE '%part=5 last'")
+        (outcome,) = home.refresh(DEMAND)
+        assert (outcome.counts.unchanged, outcome.counts.inserted) == (48, 0)
+
+    def test_a_resource_with_another_id_is_read_and_nothing_is_doubled(self, home: Home) -> None:
+        put_demand(home, 1)
+        home.refresh(DEMAND)
+        home.sandbox.shelf.move("historic-demand-data", "Historic Demand Data 2026")
+        (outcome,) = home.refresh(DEMAND)
+        assert (outcome.windows, outcome.counts.unchanged, len(home.rows(DEMAND))) == (1, 1, 1)
+
+    def test_a_day_whose_rows_have_no_key_is_replaced_whole(self, home: Home) -> None:
+        put_requirements(home, "2026-10-01,10", "2026-10-01,20", "2026-10-02,30")
+        home.refresh(REQUIREMENTS)
+        home.clock.forward(hours=1)
+        put_requirements(home, "2026-10-01,10")
+        (outcome,) = home.refresh(REQUIREMENTS)
+        assert (outcome.counts.unchanged, outcome.counts.withdrawn) == (1, 1)
+        assert [(str(r["delivery_date"]), r["repeat"]) for r in home.rows(REQUIREMENTS)] == [
+            ("2026-10-01", 1),
+            ("2026-10-02", 1),
+        ]
+
+
+class TestRegisters:
+    PLACE = ("interconnector-register", "Interconnector Register")
+
+    def test_a_snapshot_is_stored_when_its_content_changed(self, home: Home) -> None:
+        home.put(*self.PLACE, register("A", "B"))
+        assert home.refresh(REGISTER)[0].status == "written"
+        home.clock.forward(days=1)
+        home.put(*self.PLACE, register("B", "A"))
+        (outcome,) = home.refresh(REGISTER)
+        assert (outcome.status, outcome.windows, outcome.counts.unchanged) == ("unchanged", 1, 2)
+        assert {r["_partition_day"] for r in home.rows(REGISTER)} == {date(2026, 10, 8)}
+
+        home.clock.forward(days=1)
+        home.put(*self.PLACE, register("A", "B", "C"))
+        (outcome,) = home.refresh(REGISTER)
+        assert (outcome.status, outcome.counts.inserted, outcome.days) == ("written", 3, (date(2026, 10, 10),))
+        assert len(home.rows(REGISTER)) == 5
+        assert {r["project_name"] for r in home.rows(REGISTER, view="latest")} == {"A", "B", "C"}
+        assert home.refresh(REGISTER)[0].windows == 0
+
+    def test_another_snapshot_of_the_day_takes_the_place_of_the_first(self, home: Home) -> None:
+        home.put(*self.PLACE, register("A", "B"))
+        home.refresh(REGISTER)
+        home.clock.forward(hours=1)
+        home.put(*self.PLACE, register("A", "C"))
+        (outcome,) = home.refresh(REGISTER)
+        assert (outcome.counts.inserted, outcome.counts.withdrawn) == (1, 1)
+        assert [r["project_name"] for r in home.rows(REGISTER)] == ["A", "C"]
+
+    def test_a_snapshot_that_was_lost_is_read_again(self, home: Home) -> None:
+        home.put(*self.PLACE, register("A", "B"))
+        home.refresh(REGISTER)
+        home.clock.forward(days=1)
+        home.put(*self.PLACE, register("A", "B"))
+        home.refresh(REGISTER)
+        with home.warehouse._holder.use(write=True) as cursor:  # type: ignore[attr-defined]
+            cursor.execute("DELETE FROM gb.neso_interconnector_register")
+        (outcome,) = home.refresh(REGISTER)
+        assert (outcome.windows, outcome.counts.inserted) == (1, 2)
+
+    def test_a_register_without_rows_takes_nothing_away(self, home: Home) -> None:
+        home.put(*self.PLACE, register("A"))
+        home.refresh(REGISTER)
+        home.clock.forward(days=1)
+        home.put(*self.PLACE, register())
+        (outcome,) = home.refresh(REGISTER)
+        assert outcome.status == "suspect"
+        assert "although 1 are held" in outcome.reason
+        assert len(home.rows(REGISTER, view="latest")) == 1
+
+    def test_the_past_of_a_register_cannot_be_read(self, home: Home) -> None:
+        (outcome,) = home.refresh(REGISTER, days=(date(2026, 10, 1), date(2026, 10, 2)))
+        assert (outcome.status, home.asked()) == ("not_due", [])
+        assert "can only be read for today, 2026-10-08" in outcome.reason
+
+
+class TestRefusals:
+    def test_a_body_with_another_header_is_kept_and_nothing_of_it_loaded(self, home: Home) -> None:
+        put_demand(home, 1)
+        home.refresh(DEMAND)
+        home.clock.forward(hours=1)
+        text = demand(7, 8).replace("SETTLEMENT_PERIOD", "SETTLEMENT PERIOD NO")
+        home.put("historic-demand-data", "Historic Demand Data 2026", text)
+        (outcome,) = home.refresh(DEMAND)
+        assert outcome.status == "failed"
+        assert "SETTLEMENT PERIOD NO" in outcome.failures[0]
+        assert [r["nd"] for r in home.rows(DEMAND)] == [1]
+        kept = sorted((home.folder / "spool" / "NESO_HISTORIC_DEMAND").rglob("*.json*"))
+        assert len(kept) == 2
+        ((count,),) = quarantined(home)
+        assert count == 1
+
+    def test_a_refused_version_is_left_alone_and_the_next_one_is_not(self, home: Home) -> None:
+        home.put("historic-demand-data", "Historic Demand Data 2026", "nonsense\n1\n")
+        assert home.refresh(DEMAND)[0].status == "failed"
+        home.clock.forward(seconds=REST.total_seconds() + 1)
+        assert home.refresh(DEMAND)[0].windows == 0
+        home.clock.forward(seconds=REFUSED_REST.total_seconds())
+        assert home.refresh(DEMAND)[0].status == "failed"
+        put_demand(home, 1)
+        home.clock.forward(seconds=REST.total_seconds() + 1)
+        assert home.refresh(DEMAND)[0].status == "written"
+
+    def test_a_file_that_fails_holds_up_no_other(self, home: Home) -> None:
+        home.put("historic-demand-data", "Historic Demand Data 2025", "<html>down for maintenance</html>")
+        put_demand(home, 1)
+        (outcome,) = home.refresh(DEMAND)
+        assert (outcome.status, outcome.counts.inserted, len(outcome.failures)) == ("failed", 1, 1)
+
+    def test_a_portal_that_is_gone_is_not_asked_for_every_file(self, home: Home) -> None:
+        for year in range(2001, 2001 + 2 * GIVE_UP_AFTER + 8):
+            put_demand(home, 1, year=year, day=f"{year}-03-01")
+        home.sandbox.fail_all_files()  # type: ignore[attr-defined]
+        (outcome,) = home.refresh(DEMAND)
+        assert outcome.status == "failed"
+        assert "further files were not asked for" in outcome.failures[-1]
+
+    def test_a_family_that_the_portal_no_longer_has_fails_with_a_sentence(self, home: Home) -> None:
+        home.put("some-package", "x", "a\n1\n")
+        (outcome,) = home.refresh(DEMAND)
+        assert outcome.status == "failed"
+        assert "the portal has no package historic-demand-data" in outcome.reason
+
+
+class TestTables:
+    def test_a_table_is_probed_when_its_cadence_has_passed_and_not_before(self, home: Home) -> None:
+        put_trades(home, "10")
+        assert home.refresh(TRADES)[0].status == "written"
+        home.clock.forward(minutes=9)
+        assert (home.refresh(TRADES)[0].windows, set(home.asked())) == (0, {"package_search"})
+        home.clock.forward(minutes=2)
+        put_trades(home, "11")
+        (outcome,) = home.refresh(TRADES)
+        assert (outcome.windows, outcome.counts.updated) == (1, 1)
+        assert home.asked().count("datastore_search") == 1
+
+
+def put_requirements(home: Home, *days_and_volumes: str) -> None:
+    entry = dataset(REQUIREMENTS)
+    assert entry.files is not None
+    header = [f.aliases[0] for f in entry.fields if f.origin == "row"]
+    lines = [",".join(header)]
+    for text in days_and_volumes:
+        day, volume = text.split(",")
+        own = {"Delivery Date": day, "DFS Required MW": volume}
+        lines.append(",".join(own.get(name, "") for name in header))
+    home.put(entry.files.package, "DFS Service Requirement", "\n".join(lines) + "\n")
+
+
+def put_trades(home: Home, volume: str) -> None:
+    entry = dataset(TRADES)
+    header = [f.aliases[0] for f in entry.fields if f.origin == "row"]
+    own = {"ID": "1", "Date": "2026-10-08", "SP": "3", "Volume": volume, "Price": "5", "Cost": "50"}
+    text = ",".join(header) + "\n" + ",".join(own.get(name, "") for name in header) + "\n"
+    home.put("upcoming-trades", "Upcoming Trades", text, url_type="datastore")
+
+
+def quarantined(home: Home) -> list[tuple[int]]:
+    with home.warehouse._holder.use(write=False) as cursor:  # type: ignore[attr-defined]
+        return cursor.execute("SELECT count(*) FROM gb._quarantine").fetchall()
+
+
+def test_days_before_a_family_begins_are_not_asked_for(home: Home) -> None:
+    entry = dataset(EMBEDDED)
+    day = entry.begins - timedelta(days=1)
+    (outcome,) = home.refresh(EMBEDDED, days=(day, day))
+    assert (outcome.status, home.asked()) == ("before_begin", [])
