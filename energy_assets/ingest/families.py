@@ -36,7 +36,6 @@ from energy_assets.ingest.tally import Tally, foreseen, log_outcome
 from energy_assets.ingest.typed import RefusedBodyError, Typed
 from energy_assets.ingest.writing import SANDBOX_LABEL, Writer, new_receipt_id
 from energy_assets.sources.neso.client import NesoPortal
-from energy_assets.sources.neso.datastore import SCHEMA_SUFFIX
 from energy_assets.sources.neso.due import Held
 from energy_assets.sources.neso.memory import Failure
 from energy_assets.sources.neso.portal import Changes, Portal, Resource
@@ -237,7 +236,6 @@ class _Check:
             finally:
                 for one in fetched:
                     tidy(partial(self._engine.spool.discard, one.body))
-                    one.body.path.with_name(one.body.path.name + SCHEMA_SUFFIX).unlink(missing_ok=True)
             self._unanswered = 0
             for receipt in receipts:
                 self._tallies[code].add(receipt)

@@ -10,6 +10,7 @@ import pytest
 
 from energy_assets.catalogue import dataset
 from energy_assets.ingest.families import GIVE_UP_AFTER
+from energy_assets.sandbox.neso.app import DOWNLOAD
 from energy_assets.sources.neso.due import REFUSED_REST, REST
 from energy_assets_tests.neso.home import Clock, Home
 from energy_assets_tests.neso.world import Stage
@@ -60,7 +61,7 @@ def register(*projects: str) -> str:
     lines = [",".join(header)]
     for project in projects:
         own = {"Project Name": project, "Project Number": f"PRO-{project}", "MW Effective From": "30/06/2030"}
-        numbers = {name: "1" for name in header if name.startswith("MW ")}
+        numbers = {f.aliases[0]: "1" for f in entry.fields if f.type == "number" and f.origin == "row"}
         lines.append(",".join({**numbers, **own}.get(name, "x") for name in header))
     return "\n".join(lines) + "\n"
 
@@ -297,7 +298,7 @@ class TestRefusals:
     def test_a_portal_that_is_gone_is_not_asked_for_every_file(self, home: Home) -> None:
         for year in range(2001, 2001 + 2 * GIVE_UP_AFTER + 8):
             put_demand(home, 1, year=year, day=f"{year}-03-01")
-        home.sandbox.fail_all_files()  # type: ignore[attr-defined]
+        home.sandbox.faults.add("status", dataset=DOWNLOAD, status=503)
         (outcome,) = home.refresh(DEMAND)
         assert outcome.status == "failed"
         assert "further files were not asked for" in outcome.failures[-1]
@@ -329,7 +330,7 @@ def put_requirements(home: Home, *days_and_volumes: str) -> None:
     lines = [",".join(header)]
     for text in days_and_volumes:
         day, volume = text.split(",")
-        own = {"Delivery Date": day, "DFS Required MW": volume}
+        own = {"Delivery Date": day, "Service Requirement MW": volume}
         lines.append(",".join(own.get(name, "") for name in header))
     home.put(entry.files.package, "DFS Service Requirement", "\n".join(lines) + "\n")
 

@@ -894,6 +894,7 @@ INDUSTRY_NOTIFICATIONS = entry(
     group=GROUP,
     package="ancillary-services-important-industry-notifications",
     resources=r".+ Important Industry Notifications?",
+    scope="day service",
     kind="history",
     columns=columns("""
         Notification Issued Date Time

@@ -50,9 +50,6 @@ ROW_NUMBER = "_id"
 UNTOLD = frozenset({ROW_NUMBER, "_full_text"})
 """Columns that CKAN adds."""
 
-SCHEMA_SUFFIX = ".fields.json"
-"""Of the file beside a table that holds its columns and how many rows it has."""
-
 PAGES_MOST = 4
 """Pages beyond which a table is dumped instead: a dump takes three turns of the lane, whatever its size."""
 
@@ -99,10 +96,11 @@ class Table:
     """A whole table on disk.
 
     Attributes:
-        body: The file. ``csv``: as dumped, with a header. ``pages``: one JSON object a line, with the ``offset`` of a
-            page and its ``records``, each an object by column name whose values are as the portal wrote them.
+        body: The file. ``csv``: as dumped, with a header. ``pages``: one JSON object a line, in the portal's own shape
+            without CKAN's columns: ``result`` with ``fields``, ``records``, ``offset`` and ``total``; values are as the
+            portal wrote them.
         resource: The resource as the sweep told it.
-        schema: Columns and rows, the same before and after; also in the file with ``SCHEMA_SUFFIX`` beside the body.
+        schema: Columns and rows, the same before and after.
         form: Which of the two.
         restarts: How often it was begun again because it moved.
     """
@@ -112,11 +110,6 @@ class Table:
     schema: Schema
     form: Form
     restarts: int = 0
-
-    @property
-    def schema_path(self) -> Path:
-        """The file beside the body that holds the schema."""
-        return self.body.path.with_name(self.body.path.name + SCHEMA_SUFFIX)
 
 
 class _MovedError(Exception):
@@ -234,7 +227,7 @@ async def whole(
 
 
 async def _settled(resource: Resource, destination: Path, read: Callable[[], Awaitable[Table]]) -> Table:
-    """A table that did not move while it was read, and its schema beside it."""
+    """A table that did not move while it was read."""
     for restarts in range(RESTARTS + 1):
         try:
             table = await read()
@@ -242,12 +235,7 @@ async def _settled(resource: Resource, destination: Path, read: Callable[[], Awa
             moved = str(error)
             log.info("NESO %s %s while it was read, and is read again", resource, moved)
             continue
-        table = replace(table, restarts=restarts)
-        try:
-            table.schema_path.write_bytes(msgspec.json.encode(table.schema))
-        except OSError as error:
-            raise disk_error(table.schema_path, error) from error
-        return table
+        return replace(table, restarts=restarts)
     destination.unlink(missing_ok=True)
     raise TransportError(
         f"NESO {resource}: the table {moved} each of the {RESTARTS + 1} times that it was read; nothing was taken and "
@@ -386,7 +374,7 @@ async def _pages(
                 answer = await _asked(wire, resource, params, group)
                 schema = schema or answer.schema
                 _check_same(schema, answer.schema)
-                await asyncio.to_thread(writer.add, answer.records)
+                await asyncio.to_thread(writer.add, answer.records, schema)
                 answers.append(answer.received)
                 page_rows = min(page_rows, answer.limit or page_rows)
                 if pages_most is not None and schema.total > pages_most * page_rows:
@@ -439,8 +427,8 @@ class _Writer:
         """Hex SHA-256 of what was written."""
         return self._hash.hexdigest()
 
-    def add(self, records: list[dict[str, msgspec.Raw]]) -> None:
-        """Append a page, without CKAN's own columns.
+    def add(self, records: list[dict[str, msgspec.Raw]], schema: Schema) -> None:
+        """Append a page of a table, without CKAN's own columns.
 
         Raises:
             _MovedError: Its rows are not those that follow.
@@ -448,7 +436,9 @@ class _Writer:
         """
         for record in records:
             self._follow(record)
-        line = msgspec.json.encode({"offset": self.rows, "records": records})
+        fields = [{"id": column.name, "type": column.type} for column in schema.columns]
+        page = {"fields": fields, "total": schema.total, "offset": self.rows, "records": records}
+        line = msgspec.json.encode({"result": page})
         # A portal that sets out its JSON over several lines would end ours early.
         line = (msgspec.json.format(line, indent=-1) if b"\n" in line else line) + b"\n"
         self.size += len(line)
