@@ -546,9 +546,14 @@ class DuckDBWarehouse:
     def _newest_receipts(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, _Newest]:
         covering = service.covering_statuses(DUCKDB)
         rows = cursor.execute(
-            f"SELECT R.table_name, max(CASE WHEN R.status IN ({covering}) THEN R.recorded_utc END), "
-            f"arg_max((R.status, R.recorded_utc, R.reason), (R.recorded_utc, R.receipt_id)) "
-            f"FROM {self._name(service.RECEIPTS)} R JOIN _asked I ON R.table_name = I.table_name GROUP BY R.table_name"
+            f"WITH each AS (SELECT R.table_name, max(CASE WHEN R.status IN ({covering}) THEN R.recorded_utc END) AS ok, "
+            f"max((R.recorded_utc, R.receipt_id)) AS place, "
+            f"arg_max((R.status, R.recorded_utc, R.reason), (R.recorded_utc, R.receipt_id)) AS newest "
+            f"FROM {self._name(service.RECEIPTS)} R JOIN _asked I ON R.table_name = I.table_name "
+            f"GROUP BY R.table_name, {service.RESOURCE}), "
+            f"aged AS (SELECT *, max(newest[2]) OVER (PARTITION BY table_name) AS latest FROM each) "
+            f"SELECT table_name, max(ok), arg_max(newest, (newest[1] = 'failed' "
+            f"AND newest[2] > latest - {service.FAILURE_COUNTS_FOR}, place)) FROM aged GROUP BY table_name"
         ).fetchall()
         return {table: (success, *newest) for table, success, newest in rows}
 

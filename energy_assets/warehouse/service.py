@@ -324,6 +324,15 @@ def believed_receipts(
     )
 
 
+RESOURCE = "CASE WHEN R.branch LIKE 'resource=%' THEN substr(R.branch, 1, 45) ELSE '' END"
+"""What a receipt ``R`` is about besides its window, where a table is filled from several files: the file's id. Whether
+the newest request failed is a question about each."""
+
+FAILURE_COUNTS_FOR = "INTERVAL 2 DAY"
+"""How much older than the table's newest receipt a file's failure may be and still be the table's: what is there and
+fails is asked for again every day, and what is not there any more is nobody's failure."""
+
+
 def behind(dialect: Dialect, schema: str, table_name: str, from_day: date, to_day: date) -> str:
     """The windows of the receipts that brought the stored rows of some days."""
     days = f"T.{dialect.partition_day} BETWEEN {dialect.day(from_day)} AND {dialect.day(to_day)}"

@@ -670,10 +670,15 @@ class BigQueryWarehouse:
     def _newest_receipts(self) -> dict[str, tuple[datetime | None, str | None, datetime | None, str]]:
         covering = service.covering_statuses(BIGQUERY)
         query = (
-            f"SELECT R.table_name, max(CASE WHEN R.status IN ({covering}) THEN R.recorded_utc END) OVER "
-            f"(PARTITION BY R.table_name), R.status, R.recorded_utc, R.reason FROM {self._name(service.RECEIPTS)} R "
-            f"WHERE TRUE QUALIFY row_number() OVER (PARTITION BY R.table_name "
-            f"ORDER BY R.recorded_utc DESC, R.receipt_id DESC) = 1"
+            f"WITH each AS (SELECT R.table_name, max(CASE WHEN R.status IN ({covering}) THEN R.recorded_utc END) OVER "
+            f"(PARTITION BY R.table_name) AS ok, max(R.recorded_utc) OVER (PARTITION BY R.table_name) AS latest, "
+            f"R.status, R.recorded_utc, R.reason, R.receipt_id FROM {self._name(service.RECEIPTS)} R "
+            f"WHERE TRUE QUALIFY row_number() OVER (PARTITION BY R.table_name, {service.RESOURCE} "
+            f"ORDER BY R.recorded_utc DESC, R.receipt_id DESC) = 1) "
+            f"SELECT N.table_name, N.ok, N.status, N.recorded_utc, N.reason FROM each N WHERE TRUE QUALIFY "
+            f"row_number() OVER (PARTITION BY N.table_name ORDER BY CASE WHEN N.status = 'failed' AND "
+            f"N.recorded_utc > N.latest - {service.FAILURE_COUNTS_FOR} THEN 1 ELSE 0 END DESC, "
+            f"N.recorded_utc DESC, N.receipt_id DESC) = 1"
         )
         rows = self._ask(query, "Reading the status")
         return {name: (success, status, recorded, reason) for name, success, status, recorded, reason in rows}
