@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -54,6 +54,13 @@ TABLES_AHEAD = 2
 
 LOADS_AT_ONCE = 4
 """Files whose rows are on their way into a store that takes several commits at once; each has two batches in memory."""
+
+LONGEST = timedelta(minutes=50)
+"""After this no further file and no further table is asked for in one refresh: the rest is for the next one, which must
+not be kept from looking at what changes by the hour. A policy may ask for the whole instead."""
+
+LOOK_AGAIN_SECONDS = 30.0
+"""Longest sleep while a table is waited for: a turn of the lane, after which another one may be nearer."""
 
 GIVE_UP_AFTER = 5
 """Requests in a row that may bring no answer before the rest is left for the next time: each has been retried for
@@ -136,6 +143,9 @@ class _Check:
         self._tallies = {d.code: Tally() for d in datasets}
         self._planned = {d.code: 0 for d in datasets}
         self._not_asked: dict[str, int] = {}
+        self._put_off: dict[str, int] = {}
+        self._set_aside: set[str] = set()
+        self._held_now: dict[str, Held] = {}
         self._failed: dict[str, Failure] = {}
         self._succeeded: set[str] = set()
         self._unanswered = 0
@@ -157,15 +167,11 @@ class _Check:
             learned = self._access.memory.learn(listed)
             _tell(learned.changes)
             now = self._now = self._engine.clock()
-            planned = holdings.agenda(
-                possible,
-                listed,
-                held,
-                learned.first_seen_utc,
-                now,
-                again=self._again(possible, listed, held),
-                **({} if self._policy.max_windows is None else {"most_files": self._policy.max_windows}),
-            )
+            for key in self._again(possible, listed, held) & held.keys():
+                held[key] = replace(held[key], fetched_utc=None)
+            self._held_now = held
+            most = None if self._policy.whole else self._policy.max_windows
+            planned = holdings.agenda(possible, listed, held, learned.first_seen_utc, now, most_files=most)
             await self._work(portal, planned)
             self._access.failures.note(self._failed, self._succeeded, self._engine.clock())
         return [
@@ -173,11 +179,13 @@ class _Check:
         ]
 
     def _held(self, datasets: Sequence[Dataset]) -> dict[str, Held]:
-        """What is held of each resource, with when it last failed."""
+        """What is held of each resource, with when it last failed; a person does not wait for what failed before."""
         seen = self._engine.warehouse.coverage([d.table for d in datasets], holdings.FIRST_UTC, self._now)
         held = holdings.held_resources(item for windows in seen.values() for item in windows)
+        since = self._policy.refetch_since
         for key, failure in self._access.failures.read().items():
-            held[key] = replace(held.get(key, Held()), failed_utc=failure.at, refused=failure.refused)
+            if since is None or failure.at >= since:
+                held[key] = replace(held.get(key, Held()), failed_utc=failure.at, refused=failure.refused)
         return held
 
     def _again(self, datasets: Sequence[Dataset], listed: Portal, held: Mapping[str, Held]) -> set[str]:
@@ -207,40 +215,88 @@ class _Check:
         for code, reason in planned.absent.items():
             self._tallies[code].statuses.add("failed")
             self._tallies[code].failures.append(reason)
-        if not planned.files and not planned.tables:
-            return
         with _Loader(self._engine, self._policy, self._now) as loader:
-            files, tables = asyncio.Semaphore(FILES_AHEAD), asyncio.Semaphore(TABLES_AHEAD)
+            ahead = asyncio.Semaphore(FILES_AHEAD)
             await asyncio.gather(
-                *(self._job(portal, loader, job, files) for job in planned.files),
-                *(self._job(portal, loader, job, tables) for job in planned.tables),
+                *(self._file(portal, loader, job, ahead) for job in planned.files),
+                self._tables(portal, loader, planned),
             )
 
-    async def _job(self, portal: NesoPortal, loader: _Loader, job: Job, ahead: asyncio.Semaphore) -> None:
-        """One job from request to receipts; what one meets, foreseen or not, never ends the others."""
+    async def _file(self, portal: NesoPortal, loader: _Loader, job: Job, ahead: asyncio.Semaphore) -> None:
         async with ahead:
-            code = job.dataset.code
-            if self._unanswered >= GIVE_UP_AFTER:
-                self._not_asked[code] = self._not_asked.get(code, 0) + len(job.resources)
-                return
-            fetched: list[_Fetched] = []
-            requested = self._engine.clock()
-            try:
-                for resource in job.resources:
-                    requested = self._engine.clock()
-                    fetched.append(await self._fetch(portal, job.dataset, resource))
-                receipts = await loader.load(job.dataset, fetched, self._tallies[code])
-            except Exception as error:
-                await self._fail(loader, job, fetched, requested, error)
-                return
-            finally:
-                for one in fetched:
-                    tidy(partial(self._engine.spool.discard, one.body))
-            self._unanswered = 0
-            for receipt in receipts:
-                self._tallies[code].add(receipt)
-            self._succeeded.update(r.id for r in job.resources)
-            self._tell_progress(code)
+            if not self._leaves(job):
+                await self._job(portal, loader, job)
+
+    async def _tables(self, portal: NesoPortal, loader: _Loader, planned: Agenda) -> None:
+        """Probe tables, always that whose deadline is nearest: some become due while the lane is busy with others."""
+        under_way: dict[str, asyncio.Task[None]] = {}
+        expected = {r.id for job in planned.tables for r in job.resources}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                under_way = {key: task for key, task in under_way.items() if not task.done()}
+                now = self._engine.clock()
+                upcoming = planned.next_table(
+                    self._held_now, now, under_way.keys() | self._set_aside, waits=self._policy.waits
+                )
+                if len(set(under_way.values())) >= TABLES_AHEAD or (upcoming is None and under_way):
+                    await asyncio.wait(under_way.values(), return_when=asyncio.FIRST_COMPLETED)
+                    continue
+                if upcoming is None:
+                    return
+                job, at = upcoming
+                if at > now:
+                    if self._is_over(at):
+                        return
+                    await portal.sleep(min((at - now).total_seconds(), LOOK_AGAIN_SECONDS))
+                    continue
+                if self._leaves(job):
+                    self._set_aside.update(r.id for r in job.resources)
+                    continue
+                if not expected & {r.id for r in job.resources}:
+                    self._planned[job.dataset.code] += len(job.resources)
+                expected -= {r.id for r in job.resources}
+                task = group.create_task(self._job(portal, loader, job))
+                under_way |= dict.fromkeys((r.id for r in job.resources), task)
+
+    def _leaves(self, job: Job) -> bool:
+        """Whether a job is not begun any more, because nobody answers or the time is over; then it is counted."""
+        code = job.dataset.code
+        if self._unanswered >= GIVE_UP_AFTER:
+            counts = self._not_asked
+        elif self._is_over(self._engine.clock()):
+            counts = self._put_off
+        else:
+            return False
+        counts[code] = counts.get(code, 0) + len(job.resources)
+        return True
+
+    def _is_over(self, at: datetime) -> bool:
+        return not self._policy.whole and at - self._now >= LONGEST
+
+    async def _job(self, portal: NesoPortal, loader: _Loader, job: Job) -> None:
+        """One job from request to receipts; what one meets, foreseen or not, never ends the others."""
+        code = job.dataset.code
+        fetched: list[_Fetched] = []
+        requested = self._engine.clock()
+        try:
+            for resource in job.resources:
+                requested = self._engine.clock()
+                fetched.append(await self._fetch(portal, job.dataset, resource))
+            receipts = await loader.load(job.dataset, fetched, self._tallies[code])
+        except Exception as error:
+            await self._fail(loader, job, fetched, requested, error)
+            return
+        finally:
+            for one in fetched:
+                tidy(partial(self._engine.spool.discard, one.body))
+        self._unanswered = 0
+        for receipt in receipts:
+            self._tallies[code].add(receipt)
+        for one in fetched:
+            said = one.resource.last_modified
+            self._held_now[one.resource.id] = Held(said, fetched_utc=one.body.requested_utc)
+        self._succeeded.update(r.id for r in job.resources)
+        self._tell_progress(code)
 
     async def _fetch(self, portal: NesoPortal, dataset: Dataset, resource: Resource) -> _Fetched:
         destination = self._engine.spool.new_path(dataset.code)
@@ -260,7 +316,9 @@ class _Check:
             self._unanswered += 1
         for resource in job.resources:
             said = resource.last_modified if refused else None
-            self._failed[resource.id] = Failure(self._engine.clock(), said)
+            failure = self._failed[resource.id] = Failure(self._engine.clock(), said)
+            before = self._held_now.get(resource.id, Held())
+            self._held_now[resource.id] = replace(before, failed_utc=failure.at, refused=failure.refused)
         bodies = {one.resource.id: one.body for one in fetched}
         await loader.failed(job, bodies, requested, told, self._tallies[job.dataset.code])
         self._tell_progress(job.dataset.code)
@@ -278,7 +336,7 @@ class _Check:
         if left := self._not_asked.get(code):
             tally.failures.append(f"{code}: {left} further files were not asked for after these failures")
             tally.statuses.add("failed")
-        elif left := planned.left.get(code):
+        elif left := planned.left.get(code, 0) + self._put_off.get(code, 0):
             tally.reasons.append(f"{code}: {left} further files are due and are asked for the next time")
         elif not tally.statuses:
             tally.reasons.append(f"{code}: the portal has nothing new")
@@ -453,7 +511,7 @@ class _Loader:
         ]
         if full:
             result, refused = await self._writer.write(dataset, [r for r, _ in full], [t for _, t in full])
-            tally.days.update(result.day_rows)
+            tally.days.update(result.changed)
             done = [*result.receipts, *refused, *done]
         return done
 

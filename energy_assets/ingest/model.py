@@ -191,10 +191,17 @@ class WriteBatch:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What a commit did: the completed receipts, and the rows that each touched day now holds."""
+    """What a commit did.
+
+    Attributes:
+        receipts: The completed receipts.
+        day_rows: Rows that each day of the batch, and each that it changed, now holds.
+        changed: Days of which rows were inserted, revised or withdrawn.
+    """
 
     receipts: tuple[Receipt, ...]
     day_rows: Mapping[date, int]
+    changed: frozenset[date] = frozenset()
 
 
 QUARANTINE_SCHEMA = pa.schema(
@@ -222,12 +229,18 @@ class Policy:
         run_id: Written into the receipts.
         max_windows: Most windows asked for in this call (bounded runs), ``None`` for no bound.
         within: Leave out windows that do not overlap ``[from, to)``; ``None`` for no bound.
+        whole: Ask for every file that is due, however long the portal's pace makes that; otherwise a call ends in time
+            for the next one, which goes on.
+        waits: Whether tables of a portal that are due soon are waited for, some minutes at most: for refreshes that come
+            at a tick, and not for those that a person waits for.
     """
 
     refetch_since: datetime | None = None
     run_id: str = ""
     max_windows: int | None = None
     within: tuple[datetime, datetime] | None = None
+    whole: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

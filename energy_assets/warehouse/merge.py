@@ -327,6 +327,7 @@ class Merge:
         self._now = now
         self._tallies: dict[str, Tally] = {}
         self._temporary: list[str] = []
+        self._changed: set[date] = set()
 
     def run(self) -> WriteResult:
         """Make the batch true; the caller commits."""
@@ -342,7 +343,7 @@ class Merge:
         receipts = complete(self._batch.receipts, staged, self._tallies, self._now)
         self._append_receipts(receipts, staged)
         append_quarantine(self._cursor, self._schema, self._batch.quarantine)
-        return WriteResult(receipts, day_rows)
+        return WriteResult(receipts, day_rows, frozenset(self._changed))
 
     def _merge_rows(self, staged: Staged) -> Mapping[date, int]:
         self._cursor.register(STAGED, staged.rows)
@@ -352,6 +353,7 @@ class Merge:
         self._merge(staged, stored=sum(before.values()) or self._table.reach_days)
         changed = any(tally.inserted or tally.withdrawn for tally in self._tallies.values())
         after = self._day_counts(days) if changed else before
+        self._changed.update(day for day, rows in after.items() if rows != before.get(day, 0))
         for name in self._temporary:
             self._cursor.execute(f"DROP TABLE temp.{name}")
         self._record_days(days, before, after)
@@ -437,6 +439,7 @@ class Merge:
             setattr(tally, change, getattr(tally, change) + count)
         changes = {change for _, change, _ in counted}
         if "updated" in changes:
+            self._note_days(f"{DELTA} S WHERE S._change <> 'late'")
             self._cursor.execute(self._sql.keep_revised(DELTA, bounds, self._now))
             self._cursor.execute(self._sql.drop_revised(DELTA, bounds))
         if changes & {"inserted", "updated"}:
@@ -467,8 +470,14 @@ class Merge:
             return
         for receipt, count in counted:
             self._tally(receipt).withdrawn += count
+        self._note_days(f"{GONE} S")
         self._cursor.execute(self._sql.keep_gone(GONE, self._now))
         self._cursor.execute(self._sql.drop_gone(GONE, days))
+
+    def _note_days(self, source: str) -> None:
+        """Remember days whose number of rows may stay the same although the rows do not."""
+        rows = self._cursor.execute(f"SELECT DISTINCT S.{DUCKDB.partition_day} FROM {source}").fetchall()
+        self._changed.update(day for (day,) in rows)
 
     def _vanished(self, staged: Staged, days: Bounds) -> list[str]:
         """The query for whole sets that are gone, where the batch asked again for what earlier windows brought."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
@@ -522,6 +522,28 @@ def test_days_far_apart_in_one_batch(warehouse: Warehouse):
 
     assert counts(result) == {"fetched": 3, "inserted": 1, "unchanged": 2}
     assert dict(result.day_rows) == {old: 2, new: 1}
+    assert result.changed == {old}
+
+
+def test_a_write_names_the_days_that_it_changed_and_no_others(warehouse: Warehouse):
+    same, revised, added = (DAY + timedelta(days=n) for n in range(3))
+    rows = [{**price(1, 50.0), "settlementDate": day} for day in (same, revised)]
+    assert warehouse.write(batch(PRICES, rows)).changed == {same, revised}
+    assert warehouse.write(batch(PRICES, rows)).changed == set()
+
+    late = {**price(1, 1.0, "15 09:00"), "settlementDate": same}
+    news = [{**price(1, 51.0, "15 11:00"), "settlementDate": revised}, {**price(1, 7.0), "settlementDate": added}]
+    result = warehouse.write(batch(PRICES, [late, *news]))
+
+    assert counts(result) == {"fetched": 3, "inserted": 1, "updated": 1, "late": 1}
+    assert result.changed == {revised, added}
+
+
+def test_a_day_of_which_one_member_took_the_place_of_another_has_changed(warehouse: Warehouse):
+    warehouse.write(batch(REGISTER, [{"unit": "A"}, {"unit": "B"}]))
+    result = warehouse.write(batch(REGISTER, [{"unit": "A"}, {"unit": "C"}]))
+    assert counts(result) == {"fetched": 2, "inserted": 1, "unchanged": 1, "withdrawn": 1}
+    assert result.changed == {DAY}
 
 
 def test_the_first_claim_of_a_store_counts(store: Store, warehouse: Warehouse):

@@ -90,11 +90,14 @@ class Home:
         *names: str | Dataset,
         days: tuple[date, date] = (FIRST_DAY, LAST_DAY),
         refetch: bool = False,
+        most: int | None = None,
+        whole: bool = False,
         **changes: Any,
     ) -> Sequence[Outcome]:
         """Outcomes of a refresh, one per family."""
         entries = [dataset(name) if isinstance(name, str) else name for name in names]
-        policy = Policy(refetch_since=self.clock() if refetch else None, run_id="test")
+        since = self.clock() if refetch else None
+        policy = Policy(refetch_since=since, run_id="test", max_windows=most, whole=whole)
         self.sandbox.requests.clear()
         return refresh(entries, *days, policy, self.engine(**changes))
 

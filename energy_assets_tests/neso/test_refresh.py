@@ -164,6 +164,32 @@ class TestHistories:
         (outcome,) = home.refresh(DEMAND, days=(date(2024, 3, 1), date(2024, 3, 2)), refetch=True)
         assert outcome.windows == 0
 
+    def test_only_days_whose_rows_changed_are_told(self, home: Home) -> None:
+        days = ("2026-10-01", "2026-10-02", "2026-10-03")
+        put_requirements(home, *(f"{day},10" for day in days))
+        assert home.refresh(REQUIREMENTS)[0].days == tuple(map(date.fromisoformat, days))
+        home.clock.forward(hours=1)
+        put_requirements(home, *(f"{day},{10 + n % 2}" for n, day in enumerate(days)))
+        (outcome,) = home.refresh(REQUIREMENTS)
+        assert (outcome.status, outcome.days) == ("written", (date(2026, 10, 2),))
+
+    def test_what_does_not_fit_into_a_call_is_told_and_asked_for_the_next_time(self, home: Home) -> None:
+        for year in (2024, 2025, 2026):
+            put_demand(home, 1, year=year, day=f"{year}-03-01")
+        (outcome,) = home.refresh(DEMAND, most=2)
+        assert (outcome.windows, outcome.reason) == (
+            2,
+            f"{outcome.dataset}: 1 further files are due and are asked for the next time",
+        )
+        (outcome,) = home.refresh(DEMAND, most=2)
+        assert (outcome.windows, outcome.reason) == (1, "")
+
+    def test_a_call_may_ask_for_everything_that_is_due(self, home: Home) -> None:
+        for year in (2024, 2025, 2026):
+            put_demand(home, 1, year=year, day=f"{year}-03-01")
+        (outcome,) = home.refresh(DEMAND, most=2, whole=True)
+        assert (outcome.windows, outcome.reason) == (3, "")
+
     def test_a_large_file_is_written_in_parts_that_count_together(
         self, home: Home, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -288,6 +314,13 @@ class TestRefusals:
         put_demand(home, 1)
         home.clock.forward(seconds=REST.total_seconds() + 1)
         assert home.refresh(DEMAND)[0].status == "written"
+
+    def test_a_person_does_not_wait_for_what_was_refused(self, home: Home) -> None:
+        home.put("historic-demand-data", "Historic Demand Data 2026", "nonsense\n1\n")
+        assert home.refresh(DEMAND)[0].status == "failed"
+        home.clock.forward(minutes=1)
+        assert home.refresh(DEMAND, refetch=True)[0].status == "failed"
+        assert home.refresh(DEMAND)[0].windows == 0
 
     def test_a_file_that_fails_holds_up_no_other(self, home: Home) -> None:
         home.put("historic-demand-data", "Historic Demand Data 2025", "<html>down for maintenance</html>")

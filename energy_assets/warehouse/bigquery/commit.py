@@ -71,6 +71,7 @@ class Comparison:
         generation: Commits that have changed the table so far.
         tallies: What is to become of each receipt's rows.
         grown: Rows that each day gains, withdrawn ones subtracted.
+        changed: Days of which rows are inserted, revised or withdrawn.
         held: Rows of each touched day.
         recorded: Rows and sequence number of each touched day's newest record.
         inserted: Rows whose key is not stored.
@@ -83,6 +84,7 @@ class Comparison:
     generation: int = 0
     tallies: dict[str, Tally] = field(default_factory=dict)
     grown: Counter[date] = field(default_factory=Counter)
+    changed: set[date] = field(default_factory=set)
     held: dict[date, int] = field(default_factory=dict)
     recorded: dict[date, tuple[int, int]] = field(default_factory=dict)
     inserted: int = 0
@@ -212,7 +214,7 @@ class Commit:
     def _finished(self, found: Comparison, receipts: tuple[Receipt, ...]) -> WriteResult:
         after = self._after(found)
         days = {d: n for d, n in after.items() if n or found.held.get(d) or d in self._staged.days}
-        return WriteResult(receipts, days)
+        return WriteResult(receipts, days, frozenset(found.changed))
 
     def _after(self, found: Comparison) -> dict[date, int]:
         return {day: found.held.get(day, 0) + found.grown[day] for day in self._days.days}
@@ -397,6 +399,8 @@ def _take(found: Comparison, what: str, receipt: str, day: date | None, count: i
         tally = found.tally(receipt)
         setattr(tally, what, getattr(tally, what) + count)
         setattr(found, what, getattr(found, what) + count)
+        if what != "late":
+            found.changed.add(day)
         if what == "inserted":
             found.grown[day] += count
     elif what == "held" and day is not None:
@@ -410,6 +414,7 @@ def _take(found: Comparison, what: str, receipt: str, day: date | None, count: i
         found.tally(receipt).withdrawn += count
         found.gone += count
         found.grown[day] -= count
+        found.changed.add(day)
     elif what == "late new":
         found.late_new += count
 
