@@ -27,6 +27,8 @@ SANDBOX_AGE_DAYS = 28
 included, on any day that the demo is run, holidays or not."""
 
 REAL_SELECTION = "profile:core"
+"""Of Elexon's datasets: NESO asks to be asked once a second, and a first look should take a minute."""
+
 SANDBOX_SELECTION = "all"
 
 PROOFS: dict[Proof, str] = {
@@ -38,7 +40,7 @@ PROOFS: dict[Proof, str] = {
 
 @dataclass(frozen=True, slots=True)
 class _Demo:
-    """What is shown: these datasets for this day, registers for today."""
+    """What is shown: these datasets for this day; registers and what comes as files for today."""
 
     settings: Settings
     engine: Engine
@@ -49,11 +51,12 @@ class _Demo:
 
     @property
     def parts(self) -> Iterator[tuple[tuple[Dataset, ...], date]]:
-        """Datasets with the day that they can be read for."""
-        dated = tuple(d for d in self.datasets if not d.is_register)
-        registers = tuple(d for d in self.datasets if d.is_register)
+        """Datasets with the day that they are read for."""
+        dated = tuple(d for d in self.datasets if not d.is_register and d.files is None)
+        present = tuple(d for d in self.datasets if d not in dated)
         yield dated, self.day
-        yield registers, self.today
+        if present:
+            yield present, self.today
 
 
 def demo(
@@ -99,7 +102,8 @@ def _real(settings: Settings) -> _Demo:
 
     engine = open_engine(settings)
     today = settlement_day(engine.clock())
-    return _Demo(settings, engine, console.chosen(REAL_SELECTION), today - timedelta(days=1), today, real=True)
+    core = tuple(d for d in console.chosen(REAL_SELECTION) if d.provider == "bmrs")
+    return _Demo(settings, engine, core, today - timedelta(days=1), today, real=True)
 
 
 def _synthetic(settings: Settings) -> _Demo:
@@ -116,11 +120,13 @@ def _synthetic(settings: Settings) -> _Demo:
 def _sandbox(settings: Settings) -> Iterator[Settings]:
     """Settings that lead to a sandbox, which runs while the context lasts, and to a home below the user's."""
     from energy_assets.sandbox.elexon import ElexonSandbox
+    from energy_assets.sandbox.neso.app import NesoSandbox, running_neso
+    from energy_assets.sandbox.neso.maker import CatalogueMaker
     from energy_assets.sandbox.server import running
     from energy_assets.settings import load_settings
 
     home = settings.home / "demo"
-    with running(ElexonSandbox()) as url:
+    with running(ElexonSandbox()) as url, running_neso(NesoSandbox(CatalogueMaker())) as portal:
         own = {name: value for name, value in os.environ.items() if not name.startswith("BMRS_API_KEY_")}
         demo_settings = load_settings(
             own
@@ -129,6 +135,9 @@ def _sandbox(settings: Settings) -> Iterator[Settings]:
                 "ENERGY_ASSETS_WAREHOUSE": "duckdb",
                 "ENERGY_ASSETS_DUCKDB_PATH": str(home / "energy.duckdb"),
                 "ENERGY_ASSETS_ELEXON_URL": url,
+                "ENERGY_ASSETS_NESO_URL": portal,
+                "ENERGY_ASSETS_NESO_REQUEST_SECONDS": "0",
+                "ENERGY_ASSETS_NESO_DATASTORE_SECONDS": "0",
             }
         )
         console.set_up_logging(demo_settings, shown=False)

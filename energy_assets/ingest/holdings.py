@@ -13,11 +13,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
 from energy_assets.ingest.model import Seen, Window
-from energy_assets.sources.neso.due import MOST_FILES, MOST_TURNS, Held, Wanted, due
+from energy_assets.sources.neso.due import Held, Wanted, due, next_table
 from energy_assets.sources.neso.portal import Portal, Resource
 
 RESOURCE = "resource"
@@ -49,19 +50,59 @@ class Job:
 
 @dataclass(frozen=True)
 class Agenda:
-    """What is to be done now.
+    """What is to be done now, and what may become due while it is done.
 
     Attributes:
         files: Jobs of uploads, in the order in which they are asked for.
-        tables: Jobs of tables without a file, likewise.
-        left: Resources of each family that are due and wait for the next time, by dataset code.
+        tables: Jobs of tables without a file that are due now, likewise.
+        left: Files of each family that are due and wait for the next time, by dataset code.
         absent: Families of which the portal has nothing, by dataset code, with one sentence each.
+        wanted: Every resource of the families.
+        families: The families' resources, by dataset code.
+        by_code: The families, by dataset code.
     """
 
     files: tuple[Job, ...]
     tables: tuple[Job, ...]
     left: Mapping[str, int]
     absent: Mapping[str, str]
+    wanted: tuple[Wanted, ...]
+    families: Mapping[str, tuple[Resource, ...]]
+    by_code: Mapping[str, Dataset]
+
+    @cached_property
+    def owner(self) -> Mapping[str, str]:
+        """Dataset code of each resource, by its id."""
+        return {r.id: code for code, resources in self.families.items() for r in resources}
+
+    def next_table(
+        self, held: Mapping[str, Held], now: datetime, under_way: Collection[str], *, waits: bool
+    ) -> tuple[Job, datetime] | None:
+        """The job of the table to be probed next, and when it is due; see ``due.next_table``.
+
+        Args:
+            held: What is held of each resource by now, by its id.
+            now: The present, aware.
+            under_way: Ids of resources that are being read.
+            waits: Whether a table that is due soon may be waited for.
+        """
+        free = (w for w in self.wanted if w.resource.id not in under_way)
+        chosen = next_table(free, held, now, waits=waits)
+        if chosen is None:
+            return None
+        (job,) = self.jobs([chosen.resource])
+        return job, chosen.due_utc
+
+    def jobs(self, resources: Iterable[Resource]) -> list[Job]:
+        """Resources as jobs, in their order; a register is one job wherever any of its resources is due."""
+        jobs: dict[str, Job] = {}
+        for resource in resources:
+            dataset = self.by_code[self.owner[resource.id]]
+            if dataset.is_register:
+                jobs.setdefault(dataset.code, Job(dataset, self.families[dataset.code]))
+            else:
+                jobs[resource.id] = Job(dataset, (resource,))
+        return list(jobs.values())
 
 
 def window_of(now: datetime, resource: Resource, part: int = 1, *, last: bool = True) -> Window:
@@ -137,9 +178,7 @@ def agenda(
     first_seen: Mapping[str, datetime],
     now: datetime,
     *,
-    again: Collection[str] = (),
-    most_files: int = MOST_FILES,
-    most_turns: int = MOST_TURNS,
+    most_files: int | None = None,
 ) -> Agenda:
     """What is to be asked for now.
 
@@ -149,27 +188,25 @@ def agenda(
         held: What is held of each resource, by its id, with when it last failed.
         first_seen: When the portal first told of each resource, by its id.
         now: The present, aware.
-        again: Ids of resources that are to be read whatever is held of them.
-        most_files: Most files asked for.
-        most_turns: Turns of the datastore's lane after which no further table is asked for.
+        most_files: Most files asked for; ``None`` for no bound.
     """
     families = {d.code: family_resources(d, portal) for d in datasets}
     by_code = {d.code: d for d in datasets}
-    owner = {r.id: code for code, resources in families.items() for r in resources}
-    known = {key: replace(one, fetched_utc=None) if key in again else one for key, one in held.items()}
-    wanted = [
+    wanted = tuple(
         Wanted(r, timedelta(minutes=_minutes(by_code[code])), first_seen.get(r.id, now))
         for code, resources in families.items()
         for r in resources
-    ]
-    planned = due(wanted, known, now, most_files=len(wanted) + 1, most_turns=len(wanted) + 1)
-    files = _jobs((d.resource for d in planned.files), owner, by_code, families)
-    tables = _jobs((d.resource for d in planned.tables), owner, by_code, families)
-    left: dict[str, int] = {}
-    for job in (*_beyond(files, most_files), *_beyond(tables, most_turns)):
-        left[job.dataset.code] = left.get(job.dataset.code, 0) + len(job.resources)
+    )
     absent = {code: _absence(by_code[code], portal) for code, resources in families.items() if not resources}
-    return Agenda(_within(files, most_files), _within(tables, most_turns), left, absent)
+    planned = due(wanted, held, now)
+    empty = Agenda((), (), {}, absent, wanted, families, by_code)
+    files = empty.jobs(d.resource for d in planned.files)
+    tables = empty.jobs(d.resource for d in planned.tables)
+    beyond = () if most_files is None else _beyond(files, most_files)
+    left: dict[str, int] = {}
+    for job in beyond:
+        left[job.dataset.code] = left.get(job.dataset.code, 0) + len(job.resources)
+    return replace(empty, files=tuple(files[: len(files) - len(beyond)]), tables=tuple(tables), left=left)
 
 
 def days_of_interest(dataset: Dataset, from_day: date, to_day: date, now: datetime) -> str:
@@ -193,29 +230,8 @@ def _minutes(dataset: Dataset) -> int:
 MINUTES_PER_DAY = 1440
 
 
-def _jobs(
-    resources: Iterable[Resource],
-    owner: Mapping[str, str],
-    by_code: Mapping[str, Dataset],
-    families: Mapping[str, tuple[Resource, ...]],
-) -> list[Job]:
-    """Resources as jobs, in their order; a register is one job wherever any of its resources is due."""
-    jobs: dict[str, Job] = {}
-    for resource in resources:
-        dataset = by_code[owner[resource.id]]
-        if dataset.is_register:
-            jobs.setdefault(dataset.code, Job(dataset, families[dataset.code]))
-        else:
-            jobs[resource.id] = Job(dataset, (resource,))
-    return list(jobs.values())
-
-
-def _within(jobs: Sequence[Job], most: int) -> tuple[Job, ...]:
-    """The first jobs, until so many resources are asked for; the last may go beyond."""
-    return tuple(jobs[: len(jobs) - len(_beyond(jobs, most))])
-
-
 def _beyond(jobs: Sequence[Job], most: int) -> Sequence[Job]:
+    """The jobs that are not begun once so many resources are asked for; the last one begun may go beyond."""
     count = 0
     for number, job in enumerate(jobs):
         if count >= most:

@@ -231,8 +231,8 @@ class Policy:
         within: Leave out windows that do not overlap ``[from, to)``; ``None`` for no bound.
         whole: Ask for every file that is due, however long the portal's pace makes that; otherwise a call ends in time
             for the next one, which goes on.
-        waits: Whether tables of a portal that are due soon are waited for, some minutes at most: for refreshes that come
-            at a tick, and not for those that a person waits for.
+        waits: Whether tables of a portal that are due soon are waited for, some minutes at most: for refreshes that
+            come at a tick, and not for those that a person waits for.
     """
 
     refetch_since: datetime | None = None

@@ -46,7 +46,7 @@ def sandbox(
         float, typer.Option(min=0, help="Messages a second pushed through a stand-in of IRIS; its archive comes along.")
     ] = 0.0,
 ) -> None:
-    """Serve a local stand-in of Elexon's API, and of IRIS where asked for, until interrupted."""
+    """Serve local stand-ins of Elexon's API and NESO's portal, and of IRIS where asked for, until interrupted."""
     try:
         application = build(replay, scale, seed, revision, now, latency)
         listener = bound(port)
@@ -60,9 +60,30 @@ def sandbox(
     typer.echo(f"  export ENERGY_ASSETS_ELEXON_URL={url_of(listener)}")
     typer.echo(f"  export ENERGY_ASSETS_HOME={HOME}")
     with ExitStack() as stack:
+        for name, value in portal(application, stack) if replay is None else ():
+            typer.echo(f"  export {name}={value}")
         for name, value in pushed(iris, volume_of(scale), seed, stack) if iris else ():
             typer.echo(f"  export {name}={value}")
         serve(application, listener)
+
+
+def portal(application: ElexonSandbox, stack: ExitStack) -> Iterator[tuple[str, str]]:
+    """Start NESO's portal with synthetic files, on the clock and with the latency of Elexon's stand-in.
+
+    Args:
+        application: Elexon's stand-in.
+        stack: Ends the portal.
+
+    Yields:
+        The settings by which the project finds it, and asks it without a pause.
+    """
+    from energy_assets.sandbox.neso.app import NesoSandbox, running_neso
+    from energy_assets.sandbox.neso.maker import CatalogueMaker
+
+    stand_in = NesoSandbox(CatalogueMaker(), clock=lambda: application.clock(), latency=application.latency)
+    yield "ENERGY_ASSETS_NESO_URL", stack.enter_context(running_neso(stand_in))
+    yield "ENERGY_ASSETS_NESO_REQUEST_SECONDS", "0"
+    yield "ENERGY_ASSETS_NESO_DATASTORE_SECONDS", "0"
 
 
 def pushed(rate: float, volume: Volume, seed: int, stack: ExitStack) -> Iterator[tuple[str, str]]:
