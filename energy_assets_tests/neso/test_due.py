@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy_assets.sources.neso.due import REST, DueTable, Held, Plan, Wanted, due, lane_load
+from energy_assets.sources.neso.due import REST, DueTable, Held, Plan, Wanted, due, lane_load, next_table
 from energy_assets.sources.neso.portal import Resource
 
 NOON = datetime(2026, 10, 8, 12, tzinfo=UTC)
@@ -77,8 +77,7 @@ class TestFiles:
             file("older", at=NOON - 3 * HOUR),
             file("newer", at=NOON - 2 * HOUR),
         ]
-        plan = due(wanted, {}, NOON, most_files=3)
-        assert (files(plan), plan.files_left) == (["half-hourly", "older", "newer"], 1)
+        assert files(due(wanted, {}, NOON)) == ["half-hourly", "older", "newer", "yearly"]
 
     def test_links_and_others_are_left_aside(self) -> None:
         other = replace(file(), resource=replace(file().resource, url_type=""))
@@ -106,12 +105,24 @@ class TestTables:
         wanted = [table("slow", cadence=DAY), table("quick", cadence=10 * MINUTE), table("new", cadence=30 * DAY)]
         assert tables(due(wanted, held, NOON)) == ["quick", "slow", "new"]
 
-    def test_turns_bound_a_tick_and_a_long_one_is_not_put_off_for_ever(self) -> None:
-        wanted = [table("long", turns=50, cadence=HOUR), *(table(f"t{n}", cadence=2 * HOUR) for n in range(5))]
-        plan = due(wanted, {}, NOON, most_turns=3)
-        assert (tables(plan), plan.tables_left) == (["long"], 5)
-        plan = due(wanted[1:], {}, NOON, most_turns=3)
-        assert (tables(plan), plan.tables_left) == (["t0", "t1", "t2"], 2)
+    def test_the_next_is_that_with_the_nearest_deadline_of_those_that_are_due(self) -> None:
+        held = {id_: Held("", "sha", NOON - ago) for id_, ago in (("slow", 30 * HOUR), ("quick", 11 * MINUTE))}
+        wanted = [table("slow", cadence=DAY), table("quick", cadence=10 * MINUTE), file()]
+        chosen = next_table(wanted, held, NOON)
+        assert chosen is not None
+        assert (chosen.resource.id, chosen.due_utc) == ("quick", NOON - MINUTE)
+
+    @pytest.mark.parametrize(
+        ("cadence", "longest"),
+        [(10 * MINUTE, 2.5 * MINUTE), (HOUR, 15 * MINUTE), (DAY, 15 * MINUTE)],
+    )
+    def test_only_who_may_wait_does_so_and_not_long(self, cadence: timedelta, longest: timedelta) -> None:
+        held = {"t": Held("", "sha", NOON - cadence + longest)}
+        assert next_table([table(cadence=cadence)], held, NOON) is None
+        chosen = next_table([table(cadence=cadence)], held, NOON, waits=True)
+        assert chosen is not None
+        assert chosen.due_utc == NOON + longest
+        assert next_table([table(cadence=cadence)], held, NOON - timedelta(seconds=1), waits=True) is None
 
     @pytest.mark.parametrize("turns", [0, -1])
     def test_no_turns_is_a_mistake(self, turns: int) -> None:
@@ -165,27 +176,26 @@ def wanteds(draw: st.DrawFn) -> list[Wanted]:
     return found
 
 
-@given(wanteds(), st.dictionaries(names, helds), st.integers(0, 5), st.integers(0, 8))
-def test_laws(wanted: list[Wanted], held: dict[str, Held], most_files: int, most_turns: int) -> None:
-    plan = due(wanted, held, NOON, most_files=most_files, most_turns=most_turns)
-    everything = due(wanted, held, NOON, most_files=1_000, most_turns=1_000)
-    assert plan.files == everything.files[:most_files]
-    assert plan.tables == everything.tables[: len(plan.tables)]
-    assert (len(plan.files) + plan.files_left, len(plan.tables) + plan.tables_left) == (
-        len(everything.files),
-        len(everything.tables),
-    )
-    assert sum(one.wanted.turns for one in plan.tables[:-1]) < max(most_turns, 1)
-    for one in (*everything.files, *everything.tables):
+@given(wanteds(), st.dictionaries(names, helds))
+def test_laws(wanted: list[Wanted], held: dict[str, Held]) -> None:
+    plan = due(wanted, held, NOON)
+    for one in (*plan.files, *plan.tables):
         assert one.due_utc <= NOON
     # Whatever is not due now becomes due, and nothing but a tables' own time is waited for.
-    if everything.next_utc is not None:
-        assert everything.next_utc > NOON
-        later = {one.resource.id for one in due(wanted, held, everything.next_utc, most_turns=1_000).tables}
-        assert later > {one.resource.id for one in everything.tables}
+    if plan.next_utc is not None:
+        assert plan.next_utc > NOON
+        later = {one.resource.id for one in due(wanted, held, plan.next_utc).tables}
+        assert later > {one.resource.id for one in plan.tables}
+    # The next table is the first of those that are due, and else the one that becomes due first.
+    chosen = next_table(wanted, held, NOON, waits=True)
+    if plan.tables:
+        assert chosen == plan.tables[0]
+    elif chosen is not None:
+        assert chosen.due_utc == plan.next_utc
     # What was just fetched is not due again.
     done = held | {w.resource.id: Held(w.resource.last_modified, "sha", NOON) for w in wanted}
     assert not due(wanted, done, NOON)
+    assert next_table(wanted, done, NOON) is None
 
 
 def simulate(wanted: Sequence[Wanted], until: datetime, begin: datetime = NOON) -> dict[str, list[datetime]]:

@@ -126,6 +126,10 @@ class NesoPortal:
         """Requests sent so far, retries and redirects included, in all or for one group."""
         return self._wire.requests_sent(group)
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass, by the clock that the lanes go by."""
+        await self._wire.sleep(seconds)
+
     async def aclose(self) -> None:
         """Close connections."""
         await self._wire.aclose()

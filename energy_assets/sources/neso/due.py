@@ -13,11 +13,12 @@ from typing import TypeVar
 
 from energy_assets.sources.neso.portal import Resource
 
-MOST_FILES = 300
-"""Files of one tick: with their redirects ten minutes of the portal's lane, the shortest time between two ticks."""
-
-MOST_TURNS = 20
-"""Turns in the datastore's lane in one tick: ten minutes at two a minute."""
+WAIT_SHARE = 4
+WAIT_MOST = timedelta(minutes=15)
+"""A refresh that may wait does so for a table that becomes due within this part of its cadence, and no longer than
+this. Ticks are as far apart as the shortest cadences, and a table that was probed a moment after one tick is not due at
+the next: without waiting it would be probed at every other tick. An hour's tables take ten minutes of the lane, so
+that the last of them is due ten minutes after the tick."""
 
 REST = timedelta(minutes=30)
 """After a failure something is left alone for this long, or for its cadence if that is shorter: what failed stays due,
@@ -99,29 +100,18 @@ class Plan:
     Attributes:
         files: Files to fetch, that with the shortest cadence first: of those, a version that is missed is lost.
         tables: Tables to probe, that with the nearest deadline first.
-        files_left: Files that are due and beyond the bound.
-        tables_left: Tables that are due and beyond the bound.
         next_utc: When the next table becomes due, of those that are not; ``None`` where there is none.
     """
 
     files: tuple[DueFile, ...] = ()
     tables: tuple[DueTable, ...] = ()
-    files_left: int = 0
-    tables_left: int = 0
     next_utc: datetime | None = None
 
     def __bool__(self) -> bool:
         return bool(self.files or self.tables)
 
 
-def due(
-    wanted: Iterable[Wanted],
-    held: Mapping[str, Held],
-    now: datetime,
-    *,
-    most_files: int = MOST_FILES,
-    most_turns: int = MOST_TURNS,
-) -> Plan:
+def due(wanted: Iterable[Wanted], held: Mapping[str, Held], now: datetime) -> Plan:
     """What to fetch and to probe now.
 
     A file is due when the text of its ``last_modified`` differs from that of the one held, or none is held. Where the
@@ -129,28 +119,40 @@ def due(
     deadline is another cadence later. Ordered by deadlines, all are met whenever any order meets them, as long as a
     single probe is short.
 
-    The last table taken may go beyond ``most_turns``, so that a long one is not put off for ever.
-
     Args:
         wanted: Resources that the catalogue wants; those that are neither file nor table are left aside.
         held: What was fetched last, by id of the resource.
         now: The present, aware UTC.
-        most_files: Most files in the plan.
-        most_turns: Turns in the datastore's lane after which no further table is taken.
     """
     known = [(one, held.get(one.resource.id, Held())) for one in wanted]
     files = [_file(one, last) for one, last in known if one.resource.is_file]
     tables = [_table(DueTable, one, last) for one, last in known if one.resource.is_table]
-    due_files = sorted((f for f in files if f is not None and f.due_utc <= now), key=_file_order)
-    due_tables = sorted((t for t in tables if t.due_utc <= now), key=_table_order)
-    taken = _within(due_tables, most_turns)
     return Plan(
-        files=tuple(due_files[:most_files]),
-        tables=tuple(due_tables[:taken]),
-        files_left=len(due_files[most_files:]),
-        tables_left=len(due_tables) - taken,
+        files=tuple(sorted((f for f in files if f is not None and f.due_utc <= now), key=_file_order)),
+        tables=tuple(sorted((t for t in tables if t.due_utc <= now), key=_table_order)),
         next_utc=min((table.due_utc for table in tables if table.due_utc > now), default=None),
     )
+
+
+def next_table(
+    wanted: Iterable[Wanted], held: Mapping[str, Held], now: datetime, *, waits: bool = False
+) -> DueTable | None:
+    """The table to be probed next, now or, where it is not yet due, when it is; ``None`` where there is none.
+
+    Of those that are due it is that with the nearest deadline.
+
+    Args:
+        wanted: Resources that the catalogue wants; those that are no tables are left aside.
+        held: What was fetched last, by id of the resource.
+        now: The present, aware UTC.
+        waits: Whether a table that is due soon may be waited for, where none is due.
+    """
+    tables = [_table(DueTable, one, held.get(one.resource.id, Held())) for one in wanted if one.resource.is_table]
+    now_due = [t for t in tables if t.due_utc <= now]
+    if now_due or not waits:
+        return min(now_due, key=_table_order, default=None)
+    soon = (t for t in tables if t.due_utc - now <= min(t.wanted.cadence / WAIT_SHARE, WAIT_MOST))
+    return min(soon, key=lambda t: (t.due_utc, t.resource.id), default=None)
 
 
 def lane_load(wanted: Iterable[Wanted], seconds: float) -> float:
@@ -197,13 +199,3 @@ def _file_order(file: DueFile) -> tuple[timedelta, datetime, str]:
 
 def _table_order(table: DueTable) -> tuple[datetime, datetime, str]:
     return table.deadline_utc, table.due_utc, table.resource.id
-
-
-def _within(tables: list[DueTable], most_turns: int) -> int:
-    """How many tables, from the first, begin within the turns."""
-    used = 0
-    for number, table in enumerate(tables):
-        if used >= most_turns:
-            return number
-        used += table.wanted.turns
-    return len(tables)

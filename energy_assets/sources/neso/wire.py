@@ -215,6 +215,10 @@ class Wire:
         # Raised out here, so that no inner exception with unredacted text hangs on the one that is shown.
         raise _last_word(again, trail)
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass as between two attempts."""
+        await self._sleep(seconds)
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
