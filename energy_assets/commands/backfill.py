@@ -68,7 +68,7 @@ def backfill(
         launch = domain.launch(settings.home, datasets, from_day, to_day, now) if refetch else None
         if launch is not None and launch.resumed:
             console.stderr().print(f"Going on with the refetch launched at {launch.at:%Y-%m-%d %H:%MZ}.")
-        policy = Policy(launch.at if launch else None, run_id=f"backfill-{now:%Y%m%dT%H%M%SZ}")
+        policy = Policy(launch.at if launch else None, run_id=f"backfill-{now:%Y%m%dT%H%M%SZ}", whole=True)
         estimates = _estimate(datasets, from_day, to_day, engine, policy.refetch_since)
         outcomes = _work(estimates, from_day, to_day, policy, engine)
         failed = any(o.status == "failed" for o in outcomes)
@@ -192,13 +192,16 @@ def _show_estimate(estimates: Sequence[Estimate], settings: Settings, as_json: b
 def _estimate_lines(estimates: Sequence[Estimate], time: float) -> list[str]:
     asked = [e for e in estimates if e.windows]
     skipped = [e for e in estimates if e.skipped]
-    idle = len(estimates) - len(asked) - len(skipped)
+    filed = [e for e in estimates if e.dataset.files is not None and not e.skipped]
+    idle = len(estimates) - len(asked) - len(skipped) - len(filed)
     requests, rows, size = (
         sum(len(e.windows) for e in asked),
         sum(e.rows for e in asked),
         sum(e.bytes for e in asked),
     )
-    if not asked:
+    if not asked and filed:
+        lines = []
+    elif not asked:
         lines = ["Nothing is to be asked for: everything in these days is covered or not due."]
     else:
         lines = [
@@ -209,6 +212,9 @@ def _estimate_lines(estimates: Sequence[Estimate], time: float) -> list[str]:
         lines.append("?: the entry does not know how many rows a day has, so this is a guess.")
     if idle:
         lines.append(f"{console.plural(idle, 'dataset')} covered or not due.")
+    if filed:
+        number = console.plural(len(filed), "dataset")
+        lines.append(f"{number} in whole files: what the portal has and the warehouse lacks, whichever the days.")
     return [*lines, *(f"Skipped: {line}." for line in console.by_reason((e.dataset, e.reason) for e in skipped))]
 
 

@@ -174,7 +174,7 @@ def _load(demo: _Demo, *, again: bool) -> tuple[list[Outcome], float]:
 
     begun = time.monotonic()
     now = demo.engine.clock()
-    policy = Policy(refetch_since=now if again else None, run_id=f"demo-{now:%Y%m%dT%H%M%SZ}")
+    policy = Policy(refetch_since=now if again else None, run_id=f"demo-{now:%Y%m%dT%H%M%SZ}", whole=True)
     outcomes: list[Outcome] = []
     for datasets, day in demo.parts:
         outcomes += refresh_with_progress(datasets, day, day, policy, demo.engine)

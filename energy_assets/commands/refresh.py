@@ -47,7 +47,7 @@ def refresh(
     datasets = console.chosen(selection)
     engine = open_engine(settings)
     refuse_impossible(datasets, first, last, engine)
-    policy = Policy(refetch_since=now if refetch else None, run_id=f"refresh-{now:%Y%m%dT%H%M%SZ}")
+    policy = Policy(refetch_since=now if refetch else None, run_id=f"refresh-{now:%Y%m%dT%H%M%SZ}", whole=True)
     outcomes = refresh_with_progress(datasets, first, last, policy, engine)
     tell_outcomes(datasets, outcomes, as_json=as_json)
     if any(o.status == "failed" for o in outcomes):

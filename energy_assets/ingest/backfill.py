@@ -38,6 +38,8 @@ UNKNOWN_ROWS_PER_DAY = 500
 """Rows a day assumed of a dataset whose entry knows no number: between a daily forecast and a half-hourly one by
 fuel."""
 
+IN_FILES = "{code} comes in whole files: what the portal has and the warehouse lacks is fetched, whichever the days"
+
 NAME_BYTES = 4
 """JSON spends two quotes, a colon and a comma on every member besides its name and value."""
 
@@ -140,8 +142,8 @@ def estimate(
     now = engine.clock()
     windows: dict[str, list[Window]] = {d.code: [] for d in datasets}
     reasons = {d.code: impossible(d, from_day, to_day, now) for d in datasets}
-    possible = [d for d in datasets if reasons[d.code] is None]
-    idle: dict[str, str] = {}
+    possible = [d for d in datasets if reasons[d.code] is None and d.files is None]
+    idle = {d.code: IN_FILES.format(code=d.code) for d in datasets if d.files is not None}
     assumed: dict[str, list[Seen]] = {d.code: [] for d in datasets}
     with engine.warehouse.session(write=False):
         for piece in pieces(from_day, to_day):

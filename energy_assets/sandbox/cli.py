@@ -80,7 +80,7 @@ def portal(application: ElexonSandbox, stack: ExitStack) -> Iterator[tuple[str, 
     from energy_assets.sandbox.neso.app import NesoSandbox, running_neso
     from energy_assets.sandbox.neso.maker import CatalogueMaker
 
-    stand_in = NesoSandbox(CatalogueMaker(), clock=lambda: application.clock(), latency=application.latency)
+    stand_in = NesoSandbox(CatalogueMaker(), clock=application.clock, latency=application.latency)
     yield "ENERGY_ASSETS_NESO_URL", stack.enter_context(running_neso(stand_in))
     yield "ENERGY_ASSETS_NESO_REQUEST_SECONDS", "0"
     yield "ENERGY_ASSETS_NESO_DATASTORE_SECONDS", "0"

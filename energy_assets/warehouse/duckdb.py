@@ -546,7 +546,8 @@ class DuckDBWarehouse:
     def _newest_receipts(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, _Newest]:
         covering = service.covering_statuses(DUCKDB)
         rows = cursor.execute(
-            f"WITH each AS (SELECT R.table_name, max(CASE WHEN R.status IN ({covering}) THEN R.recorded_utc END) AS ok, "
+            f"WITH each AS (SELECT R.table_name, "
+            f"max(CASE WHEN R.status IN ({covering}) THEN R.recorded_utc END) AS ok, "
             f"max((R.recorded_utc, R.receipt_id)) AS place, "
             f"arg_max((R.status, R.recorded_utc, R.reason), (R.recorded_utc, R.receipt_id)) AS newest "
             f"FROM {self._name(service.RECEIPTS)} R JOIN _asked I ON R.table_name = I.table_name "

@@ -894,7 +894,6 @@ INDUSTRY_NOTIFICATIONS = entry(
     group=GROUP,
     package="ancillary-services-important-industry-notifications",
     resources=r".+ Important Industry Notifications?",
-    scope="day service",
     kind="history",
     columns=columns("""
         Notification Issued Date Time

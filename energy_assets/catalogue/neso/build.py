@@ -177,7 +177,7 @@ def entry(
 ) -> Dataset:
     """One entry; ``key``, ``versions`` and ``scope`` are column names separated by blanks.
 
-    Where equal rows are numbered a file holds whole days, unless ``scope`` says otherwise.
+    Where equal rows are numbered, the only file of a family holds whole days, unless ``scope`` says otherwise.
 
     Times of an ``interval`` rule that is a pair of UTC columns need no derived ones: the columns are the instants.
     """
@@ -280,11 +280,12 @@ def _storage(rules: Files, day: str | None) -> StorageAxis:
 def _scope(rules: Files, storage: StorageAxis, scope: tuple[str, ...]) -> tuple[str, ...]:
     """The set that a file replaces whole: a register's snapshot, and the day where numbers tell equal rows apart.
 
-    A row with another value is another row there, which the one that it stands for would outlive.
+    A row with another value is another row there, which the one that it stands for would outlive. Where several files
+    make up a family, that one of them holds whole days of it has to be said.
     """
     if rules.kind == "register":
         return ("_partition_day",)
-    if rules.repeats and rules.kind == "history" and not scope and storage.column is not None:
+    if rules.repeats and rules.kind == "history" and len(rules.known) == 1 and not scope and storage.column:
         return (storage.column,)
     return scope
 
