@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from energy_assets.calendar import LONDON, day_bounds_utc, day_start_utc, period_of, periods_in_day, settlement_day
-from energy_assets.catalogue.model import Dataset, Files, LabelInterval, RangeInterval, SettlementInterval, TimesInterval
-from energy_assets.ingest.tables import stamp_instant
+from energy_assets.catalogue.model import (
+    Dataset,
+    Files,
+    LabelInterval,
+    RangeInterval,
+    SettlementInterval,
+    TimesInterval,
+)
 from energy_assets.sandbox.frame import seed_of
 from energy_assets.sandbox.neso.maker_spans import DAY, Life
 
@@ -23,6 +30,9 @@ Axis = Literal[
     "half_hours", "hours", "blocks", "evening", "points", "instants", "days", "weeks", "months", "years", "one"
 ]
 """What the rows of a family are cut into."""
+
+TIME_OF_DAY = "ime of day"
+"""Words by which the catalogue says that a column has a time of day, with a capital or without."""
 
 HALF_HOUR = timedelta(minutes=30)
 HOUR = timedelta(hours=1)
@@ -39,7 +49,8 @@ POINTS = (
 
 _EUROPE = ZoneInfo("Europe/Brussels")
 _BLOCKS = tuple(time(hour) for hour in range(0, 24, 4))
-_EFA_BLOCKS = tuple(time(hour) for hour in (23, 3, 7, 11, 15, 19))
+_EFA_EVE = time(23)
+_EFA_BLOCKS = tuple(time(hour) for hour in range(3, 23, 4))
 _EVENING = (time(17), time(18))
 _ISSUED_AT = time(9, 15)
 """Local time of day at which archived forecasts were issued: the clock never shows it twice."""
@@ -58,7 +69,10 @@ _AHEAD_OF_MANY = 12
 """The same in a file of many issues, at most."""
 
 _ENTRIES = 24
-"""Rows of a register; several times as many where it has a calendar as well."""
+"""Rows of a register, at most."""
+
+_STEPS = 4
+"""Months or years of a register that is about several things."""
 
 _HISTORY_ENTITIES = 3
 _FORECAST_ENTITIES = 4
@@ -133,6 +147,8 @@ class Layout:
             return "points" if kind == "forecast" else "evening"
         if (kind == "forecast" or self.published) and (calendar := self._calendar()) is not None:
             return calendar
+        if kind == "history" and self._timed():
+            return "evening"
         if kind == "forecast" or self.files.day_of is None:
             return "blocks" if self._keyed("EFA block", "Name of the window") else "days"
         lone = len(self.dataset.table.event_key) == 1
@@ -173,7 +189,7 @@ class Layout:
         if self.files.kind == "register":
             yield from self._register(life, name, as_of, entities)
         elif self.ahead:
-            for issued in self._issues(life, name, as_of, many=many):
+            for issued in self._issues(life, as_of, many=many):
                 for slot in self._slots_ahead(issued, many=many):
                     yield from (self._row(slot, entity, issued, as_of) for entity in range(entities))
         else:
@@ -192,6 +208,11 @@ class Layout:
         """Whether a column of the key means one of these, by its first words."""
         table = self.dataset.table
         return any(table.by_name[n].meaning.startswith(meanings) for n in table.natural_key if n in table.by_name)
+
+    def _timed(self) -> bool:
+        """Whether a time of day is in the key."""
+        table = self.dataset.table
+        return any(TIME_OF_DAY in f.meaning for f in table.fields if f.name in table.natural_key)
 
     def _calendar(self) -> Axis | None:
         """The finest step of the calendar that is in the key."""
@@ -222,22 +243,16 @@ class Layout:
             return [_whole(today + n * DAY, today + (n + 1) * DAY, n) for n in range(1, count + 1)]
         return [_step(self.axis, today, n) for n in range(1, count + 1)]
 
-    def _issues(self, life: Life, name: str, as_of: datetime, *, many: bool) -> list[datetime]:
+    def _issues(self, life: Life, as_of: datetime, *, many: bool) -> list[datetime]:
         """When the forecasts of a file were issued."""
         if many:
             found = [_local(day, _ISSUED_AT) for day in life.days(as_of, _RECENT_OTHERWISE)]
             issued = [instant for instant in found if instant <= as_of]
         else:
-            issued = [self._named_issue(name) or as_of]
+            named = any(issue.way == "resource_name" for issue in self.files.issue)
+            issued = [day_start_utc(life.first) if named else as_of]
         # A column of dates tells the day only, which counts from its start.
         return [day_start_utc(settlement_day(instant)) for instant in issued] if self._issued_by_day() else issued
-
-    def _named_issue(self, name: str) -> datetime | None:
-        """The issue that the name of a resource tells."""
-        for issue in self.files.issue:
-            if issue.way == "resource_name":
-                return stamp_of(name, issue.pattern, issue.zone)
-        return None
 
     def _issued_by_day(self) -> bool:
         if self.published:
@@ -247,8 +262,8 @@ class Layout:
 
     def _register(self, life: Life, name: str, as_of: datetime, entities: int) -> Iterator[Row]:
         """Entries, each with its own latest change."""
-        steps = 1 if self.axis == "one" else 4 if entities > 1 else _ENTRIES
-        count = entities if steps == 1 else max(1, entities // steps)
+        steps = 1 if self.axis == "one" else _STEPS if entities > 1 else _ENTRIES
+        count = min(entities, _ENTRIES // steps)
         changes = self._changes(name, settlement_day(as_of), steps * count)
         origin = life.last + DAY if life.last is not None and life.last > life.first else _ORIGIN
         for n in range(steps):
@@ -268,11 +283,6 @@ class Layout:
         return found
 
 
-def stamp_of(name: str, pattern: str | None, zone: str) -> datetime | None:
-    """The instant that a name shows by a pattern of the entry; ``None`` where it shows none."""
-    raise NotImplementedError
-
-
 def _half_hours(layout: Layout, day: date) -> list[Slot]:
     start = day_start_utc(day)
     starts = [start + n * HALF_HOUR for n in range(periods_in_day(day))]
@@ -284,8 +294,8 @@ def _hours(layout: Layout, day: date) -> list[Slot]:
     rule = layout.files.interval
     if isinstance(rule, RangeInterval) and rule.european_day:
         starts = _hours_between(*(datetime.combine(d, time(), tzinfo=_EUROPE) for d in (day, day + DAY)))
-        # The label of an hour tells its day apart only once: of the autumn's two at 22:00 it means the earlier.
-        starts = list({f"{start:%H}": start for start in reversed(starts)}.values())[::-1]
+        # Labels tell 24 hours apart: the last of the autumn's 25 would have that of the first.
+        starts = starts[:24]
     elif isinstance(rule, RangeInterval) and rule.zone == "utc":
         starts = _hours_between(*(datetime.combine(d, time(), tzinfo=UTC) for d in (day, day + DAY)))
     else:
@@ -300,13 +310,11 @@ def _hours_between(start: datetime, end: datetime) -> list[datetime]:
 
 def _blocks(layout: Layout, day: date) -> list[Slot]:
     """Six blocks of the local clock; those of EFA begin on the evening before."""
-    by_efa = any(f.meaning.startswith("EFA") for f in layout.dataset.fields)
-    if by_efa:
-        starts = [_local(day - DAY, _EFA_BLOCKS[0]), *(_local(day, at) for at in _EFA_BLOCKS)]
-        starts = [*starts[:1], *(_local(day, at) for at in _EFA_BLOCKS[1:]), _local(day, _EFA_BLOCKS[0])]
+    if any(f.meaning.startswith("EFA") for f in layout.dataset.fields):
+        starts = [_local(day - DAY, _EFA_EVE), *(_local(day, at) for at in _EFA_BLOCKS), _local(day, _EFA_EVE)]
     else:
         starts = [*(_local(day, at) for at in _BLOCKS), day_start_utc(day + DAY)]
-    return [Slot(a, b, day, n) for n, (a, b) in enumerate(zip(starts, starts[1:], strict=False), start=1)]
+    return [Slot(a, b, day, n) for n, (a, b) in enumerate(pairwise(starts), start=1)]
 
 
 def _evening(layout: Layout, day: date) -> list[Slot]:

@@ -7,6 +7,7 @@ the maker.
 from __future__ import annotations
 
 import re
+from calendar import month_name
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -24,11 +25,8 @@ LAST_TOUCHED = 2 * DAY
 ARCHIVE_DAYS = 364
 """Days after the family's first that are held by an archive whose name tells no period."""
 
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October")
-_MONTHS = (*_MONTHS, "November", "December")
-_MONTH = re.compile(
-    r"(?<![A-Za-z])(" + "|".join(f"{m[:3]}(?:{m[3:]})?" for m in _MONTHS) + r")[ _-]+(\d{4})(?!\d)"
-)
+_MONTHS = tuple(month_name)[1:]
+_MONTH = re.compile(r"(?<![A-Za-z])(" + "|".join(f"{m[:3]}(?:{m[3:]})?" for m in _MONTHS) + r")[ _-]+(\d{4})(?!\d)")
 _BEFORE = re.compile(r"\(Pre (?P<month>\w+ \d{4})\)")
 _ARCHIVE = re.compile(r"Historic|Archive|History")
 _ENDED = ("closed", "once")
@@ -95,7 +93,8 @@ def life_of(dataset: Dataset, files: Files, name: str) -> Life:
     Raises:
         ContractError: The name tells a period that no calendar has.
     """
-    phase = seed_of(dataset.code, name, "phase") % files.probe_minutes
+    # All resources of a family change together, so that none has an older word on a fact than another.
+    phase = seed_of(dataset.code, "phase") % files.probe_minutes
     archive = bool(_ARCHIVE.search(name)) and any(not _ARCHIVE.search(r.name) for r in files.known)
     span = named_span(name)
     if span is None and (archive or dataset.timing.cadence.startswith(_ENDED)):
@@ -105,9 +104,12 @@ def life_of(dataset: Dataset, files: Files, name: str) -> Life:
     if span and span.first <= dataset.begins <= span.last:
         first = dataset.begins
     # A day's rows are there when it is over.
-    opens = first + DAY if files.kind == "history" else first
+    opens = day_start_utc(first + DAY if files.kind == "history" else first)
     fixed = day_start_utc(span.last + DAY) + LAST_TOUCHED + timedelta(minutes=phase) if span else None
-    return Life(first, span.last if span else None, day_start_utc(opens), fixed, files.probe_minutes, phase, archive)
+    if archive and fixed is not None and files.kind == "history":
+        # Until a period is over, another resource of the family has it.
+        opens = fixed
+    return Life(first, span.last if span else None, opens, fixed, files.probe_minutes, phase, archive)
 
 
 def named_span(name: str) -> Span | None:
@@ -154,13 +156,15 @@ def _months(name: str) -> Span | None:
 
 
 def _financial(name: str) -> Span | None:
-    """``FY2023``, ``2025-2026``, ``2025/26`` or ``25-26``: financial years, from April to March."""
+    """``FY2023``, ``2025-2026``, ``2025/26`` or ``25-26``: the financial year; of years further apart, both whole."""
     if found := re.search(r"FY ?(\d{4})(?!\d)", name):
         return Span(date(int(found[1]), 4, 1), date(int(found[1]) + 1, 3, 31))
     found = re.search(r"(?<!\d)((?:20)?\d{2})[-/]((?:20)?\d{2})(?!\d)", name)
     if found is None:
         return None
     begins, ends = (2000 + int(year) % 100 for year in found.groups())
+    if begins + 1 < ends:
+        return Span(date(begins, 1, 1), date(ends, 12, 31))
     return Span(date(begins, 4, 1), date(ends, 3, 31)) if begins < ends else None
 
 

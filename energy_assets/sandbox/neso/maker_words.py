@@ -110,6 +110,9 @@ FREE = (
 )
 """Texts that need quoting, for columns in which people write."""
 
+UNITS_OF_VALUES = ("GWh", "MW")
+"""What values are measured in that have their unit beside them."""
+
 COMPANIES = ("Northern Example Power Limited", "Lowland Example Trading plc", "Sample, Flexibility & Co")
 
 PERSONAL = {"telephone": "020 7946 0{number:03d}", "email": "person{number}@example.com"}
@@ -120,7 +123,9 @@ GROWN = ("Synthetic £m", "SYNTHEX1", "SYNTHEX - Actual", "synthetic_link", "Syn
 
 _UNITS = re.compile(r"\b([Uu]nit|unit or farm)\b(?! of the value)")
 _UNIT_NAMES = frozenset({"bm_name", "unit"})
-_COMPANY = re.compile(r"^(Company|Counterparty|Participant|Party|Provider|Customer|Agent|Applicant|Parent|Holder|Related)")
+_COMPANY = re.compile(
+    r"^(Company|Counterparty|Participant|Party|Provider|Customer|Agent|Applicant|Parent|Holder|Related)"
+)
 _FREE = re.compile(r"^(notes?|remark|description.*|reasons?|change_issue_title|previous|latest)$")
 _TECHNOLOGY = re.compile(r"^(Technology|Class of technology|Main fuel|Kind of plant)")
 
@@ -162,6 +167,8 @@ def plain_text(field: Field, number: int) -> str:
         number: From 0.
     """
     meaning = field.meaning
+    if is_free(field):
+        return f"{FREE[number % len(FREE)]} ({number + 1})"
     if field.name.endswith("_id") or field.name == "id" or "dentifier" in meaning:
         return f"SYN{field.name.removesuffix('_id').upper()[:6]}-{number:06d}"
     if meaning.startswith("Whether"):
