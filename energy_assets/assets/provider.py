@@ -147,7 +147,7 @@ def _refreshed(
     from energy_assets.ingest.refresh import refresh
 
     since = launched_utc(context.instance, context.run) if config.refetch else None
-    policy = Policy(refetch_since=since, run_id=context.run.run_id, within=config.within())
+    policy = Policy(refetch_since=since, run_id=context.run.run_id, within=config.within(), whole=True)
     with platform.engine() as engine:
         outcomes = refresh(chosen, first, last, policy, engine)
         return outcomes, engine.warehouse.usage()
@@ -170,6 +170,8 @@ def _reports(
     everything = config.refetch or any(o.status == "failed" for o in outcomes)
     for dataset, days, outcome in zip(chosen, possible, outcomes, strict=True):
         used = usage.get(dataset.table.name)
+        if dataset.files is not None:
+            _log_others(context, key_of(dataset), days, outcome, used)
         if days is None:
             context.log.info(f"skipped: {_impossibility(dataset, last)}")
         elif config.refetch and days == (first, last) and reporting.speaks_for_all(outcome):
@@ -192,6 +194,21 @@ def _log_days(
     days = reporting.days_to_report(outcome, possible, known, everything=everything)
     numbers = reporting.numbers(outcome, len(days), used)
     for day in days:
+        context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=numbers))
+
+
+def _log_others(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    own: tuple[date, date] | None,
+    outcome: "Outcome",
+    used: "Usage | None",
+) -> None:
+    """Report what a file changed beside the days that the run is about."""
+    changed = reporting.recent_changes(outcome, calendar.settlement_day(datetime.now(tz=UTC)))
+    others = [day for day in changed if own is None or not own[0] <= day <= own[1]]
+    numbers = reporting.numbers(outcome, len(others), used)
+    for day in others:
         context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=numbers))
 
 

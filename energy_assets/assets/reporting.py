@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from energy_assets.assets.partitions import LONGEST_RANGE
 from energy_assets.calendar import days_between
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.bigquery import cost
@@ -28,6 +29,11 @@ COST_TAG = "energy_assets/"
 
 COMPLETE = frozenset({"written", "unchanged", "silent"})
 """Outcomes after which the run's days hold everything that the provider has published of them."""
+
+RECENT_DAYS = LONGEST_RANGE
+"""Changed days, back from today, that are reported beside the days of a run: a quarter, as much as one run about the
+past holds. The first load of a family changes every day since 2001, which would be 9,000 events; what is older counts
+as materialized once somebody backfills it, which asks for nothing that is held."""
 
 MOST_REASONS = 10
 """Different reasons told in one message; every failed dataset is named all the same."""
@@ -64,6 +70,20 @@ def days_to_report(
     return tuple(sorted(changed | (complete if everything else complete.difference(known))))
 
 
+def recent_changes(outcome: Outcome, today: date) -> tuple[date, ...]:
+    """Changed days that are reported wherever they lie, of a dataset that comes as files.
+
+    Which days a file is about is known when it has been read. Days to come have no partition yet. What a file brought
+    stands, whatever became of the others.
+
+    Args:
+        outcome: What the refresh came to; its days are those whose rows changed.
+        today: The present settlement day.
+    """
+    first = today - timedelta(days=RECENT_DAYS - 1)
+    return tuple(day for day in outcome.days if first <= day <= today)
+
+
 def speaks_for_all(outcome: Outcome) -> bool:
     """Whether a person's run may call all of its days materialized.
 
@@ -96,6 +116,21 @@ def numbers(outcome: Outcome, days: int, used: Usage | None = None) -> dict[str,
         "days_in_run": days if days > 1 else 0,
     }
     return always | {name: value for name, value in others.items() if value} | cost.numbers(used)
+
+
+def totals(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Metadata of a run that is about many datasets: a few numbers of all together."""
+    return {
+        "datasets": len(outcomes),
+        "failed": sum(o.status == "failed" for o in outcomes),
+        "files": sum(o.windows for o in outcomes),
+        "bytes": sum(o.bytes for o in outcomes),
+        "rows_inserted": sum(o.counts.inserted for o in outcomes),
+        "rows_updated": sum(o.counts.updated for o in outcomes),
+        "rows_withdrawn": sum(o.counts.withdrawn for o in outcomes),
+        "rows_quarantined": sum(o.counts.quarantined for o in outcomes),
+        "requests": sum(o.requests for o in outcomes),
+    }
 
 
 def cost_tags(usage: Mapping[str, Usage]) -> dict[str, str]:

@@ -19,16 +19,16 @@ from energy_assets.wiring import TablePlace
 OWNER = "team:energy-data"
 IO_MANAGER_KEY = "warehouse_io_manager"
 
-PROVIDER_KINDS = {"bmrs": "elexon", "iris": "elexon"}
+PROVIDER_KINDS = {"bmrs": "elexon", "iris": "elexon", "neso": "ckan"}
 """The technology that the UI shows for a provider."""
 
 PROVENANCE_MEANING = {
     "_dataset": "Dataset code.",
     "_partition_day": "Settlement day that the row belongs to, the key of its partition.",
-    "_window_from_utc": "Start of the window whose answer brought the row (included), UTC.",
+    "_window_from_utc": "Start of the window whose answer brought the row (included), UTC; of files the day of asking.",
     "_window_to_utc": "End of that window (excluded), UTC.",
     "_ingested_utc": "When the row was written here, UTC.",
-    "_source_api": "Where the row came from: BMRS, IRIS, IRIS-ARCHIVE, SANDBOX if made up, DERIVED if computed.",
+    "_source_api": "Where the row came from: BMRS, IRIS, IRIS-ARCHIVE, NESO, SANDBOX if made up, DERIVED if computed.",
     "_receipt_id": "Receipt of the request that brought the row.",
     "_hash_key": "Hash of the provider's columns, by which a revision is seen.",
 }
@@ -40,6 +40,8 @@ HALF_HOURLY = 46
 """Publications on the shortest day of a dataset with one per settlement period."""
 
 HOURLY = 23
+
+MINUTES_PER_DAY = 1440
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def cadence(dataset: Dataset) -> Literal["continuous", "half_hourly", "hourly", 
     if dataset.is_register:
         return "snapshot"
     often = dataset.timing.publications_per_day
+    if dataset.files is not None:
+        often = MINUTES_PER_DAY // dataset.files.probe_minutes
     if often is None:
         return "irregular"
     if often >= CONTINUOUS:
@@ -139,6 +143,8 @@ def _facts(dataset: Dataset) -> dict[str, object]:
         facts["dagster/uri"] = dg.MetadataValue.url(dataset.docs_url)
     if dataset.legacy_code is not None:
         facts["legacy_code"] = dataset.legacy_code
+    if dataset.files is not None:
+        facts |= {"package": dataset.files.package, "resources": dataset.files.resources, "kind": dataset.files.kind}
     return facts
 
 

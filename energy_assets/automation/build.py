@@ -16,7 +16,7 @@ from energy_assets.assets.limits import limits_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
-from energy_assets.automation import iris, iris_repair, jobs, limits, schedules, sensors
+from energy_assets.automation import iris, iris_repair, jobs, limits, neso, schedules, sensors
 from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
@@ -40,6 +40,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
     bmrs = [d for d in entries if d.provider == "bmrs"]
     pushed = [d for d in entries if d.provider == "iris"]
     archived = [d for d in pushed if d.query.path]
+    families = [d for d in entries if d.provider == "neso"]
     storage = Storage(shown.warehouse, partial(table_place, shown))
     derived = derived_assets(storage)
     return dg.Definitions(
@@ -48,6 +49,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             provider_assets("iris", archived, storage),
             # What no stream's name is known of cannot be asked for; the load reports it.
             *(dataset_spec(d, storage) for d in pushed if not d.query.path),
+            provider_assets("neso", families, storage),
             *derived,
             *limits_assets(storage),
         ],
@@ -60,6 +62,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             jobs.iris_repair(archived),
             iris.iris_load,
             iris.iris_cleanup,
+            neso.neso_refresh(families),
             housekeeping,
         ],
         schedules=[
@@ -67,6 +70,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             schedules.bmrs_revisions_schedule(bmrs),
             schedules.bmrs_repair_schedule(bmrs),
             iris.iris_cleanup_schedule,
+            neso.neso_refresh_schedule(families),
             housekeeping_schedule,
         ],
         sensors=[

@@ -14,8 +14,10 @@ LANE = "energy_assets/lane"
 LIVE = "live"
 BACKFILL = "backfill"
 REPAIR = "repair"
-"""Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of the latter two, so that live refresh keeps a slot.
-What the push service missed does not wait for a backfill of hours, nor the reverse."""
+PORTAL = "portal"
+"""Values of the lane tag. ``deploy/dagster.yaml`` bounds the runs of all but the first, so that live refresh keeps a
+slot. What the push service missed does not wait for a backfill of hours, nor the reverse; NESO's portal asks for a pace
+that can make a refresh last most of an hour."""
 
 MAX_RUNTIME = "dagster/max_runtime"
 LONGEST_LIVE = timedelta(minutes=30)

@@ -34,6 +34,9 @@ SELECTIONS = {
     '+key:"gb/generation_mix_half_hourly"': "bmrs/fuelhh",
     'key:"bmrs/fuelhh"+': "gb/generation_mix_half_hourly",
     'group:generation and not tag:"profile/core"': "bmrs/b1610",
+    "kind:ckan": "neso/historic_demand",
+    "group:ancillary_services": "neso/eac_summary",
+    "tag:cadence=snapshot": "neso/tec_register",
 }
 """Selections that the documentation shows, each with an asset that must be among what it selects."""
 
@@ -88,6 +91,7 @@ def test_every_catalogue_entry_and_derived_table_is_an_asset(specs: dict[str, dg
     assert set(specs) == names | set(derived.TABLES)
     assert len([n for n in specs if n.startswith("bmrs/")]) == 102
     assert len([n for n in specs if n.startswith("iris/")]) == 87 + 2 + 1
+    assert len([n for n in specs if n.startswith("neso/")]) == 186
 
 
 def test_every_asset_says_whose_it_is_what_it_holds_and_where(specs: dict[str, dg.AssetSpec]) -> None:
@@ -118,7 +122,7 @@ def test_the_bigquery_setting_shows_in_the_kinds(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ENERGY_ASSETS_WAREHOUSE", "bigquery")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "somewhere")
     kinds = {frozenset(s.kinds) for s in build_definitions().resolve_all_asset_specs()}
-    assert kinds == {frozenset({way, "bigquery"}) for way in ("elexon", "pandas", "arrow")}
+    assert kinds == {frozenset({way, "bigquery"}) for way in ("elexon", "ckan", "pandas", "arrow")}
 
 
 def test_on_bigquery_every_asset_names_its_table_and_links_to_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +148,7 @@ def test_bigquery_without_a_project_is_told_when_the_location_loads(monkeypatch:
 def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
-    unpartitioned = {"iris_load", "iris_cleanup", "gb_limits", "housekeeping"}
+    unpartitioned = {"iris_load", "iris_cleanup", "gb_limits", "neso_refresh", "housekeeping"}
     assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "iris_repair", "gb_derived", *unpartitioned}
     for name in jobs - unpartitioned:
         assert defs.resolve_job_def(name).partitions_def == DAYS
@@ -155,6 +159,7 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "bmrs_revisions_schedule": ("20 7 * * *", "Europe/London"),
         "bmrs_repair_schedule": ("50 2,8,14,20 * * *", "Europe/London"),
         "iris_cleanup_schedule": ("37 * * * *", "Europe/London"),
+        "neso_refresh_schedule": ("*/10 * * * *", "Europe/London"),
         "housekeeping_schedule": ("40 3 * * *", "Europe/London"),
     }
     assert set(sensors) == {
@@ -181,8 +186,9 @@ def test_refresh_and_revisions_hold_every_dataset_and_no_derived_table(defs: dg.
 
 
 def test_lanes_keep_a_slot_for_the_live_refresh(defs: dg.Definitions) -> None:
-    lanes = {j: defs.resolve_job_def(j).tags["energy_assets/lane"] for j in ("bmrs_refresh", "bmrs_revisions")}
-    assert lanes == {"bmrs_refresh": "live", "bmrs_revisions": "backfill"}
+    jobs = ("bmrs_refresh", "bmrs_revisions", "neso_refresh")
+    lanes = {j: defs.resolve_job_def(j).tags["energy_assets/lane"] for j in jobs}
+    assert lanes == {"bmrs_refresh": "live", "bmrs_revisions": "backfill", "neso_refresh": "portal"}
 
 
 # Dagster warns of a beta parameter that it passes to itself.

@@ -127,7 +127,7 @@ def test_dagster_instance_is_limited_monitored_and_silent(tmp_path, monkeypatch)
         queue = instance.get_concurrency_config().run_queue_config
         assert queue is not None
         limits = {(limit["key"], limit.get("value")): limit for limit in queue.tag_concurrency_limits}
-        lanes = {("energy_assets/lane", lane) for lane in ("backfill", "repair")}
+        lanes = {("energy_assets/lane", lane) for lane in ("backfill", "repair", "portal")}
         assert limits.keys() == {*lanes, ("dagster/backfill", None)}
         assert sum(limit["limit"] for limit in limits.values()) < queue.max_concurrent_runs
         assert instance.run_monitoring_enabled
