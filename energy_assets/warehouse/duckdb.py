@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
@@ -44,6 +44,9 @@ MAX_THREADS = 4
 """More threads make one merge no faster and take memory each."""
 
 
+TABLES_PER_STATEMENT = 32
+"""Tables that one statement looks at: each costs a call less, and memory for as long as the statement runs."""
+
 _DISK_FULL = ("No space left", "File too large", "Could not write", "Disk quota")
 
 
@@ -53,6 +56,12 @@ class _TooLargeError(WarehouseError):
 
 _Newest = tuple[datetime | None, str | None, datetime | None, str]
 """Of a table: its last success, and the newest receipt's status, time and reason."""
+
+
+def _united(cursor: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The rows of queries of one shape, some of them in a statement."""
+    for first in range(0, len(queries), TABLES_PER_STATEMENT):
+        yield from cursor.execute(" UNION ALL ".join(queries[first : first + TABLES_PER_STATEMENT])).fetchall()
 
 
 def _utc_now() -> datetime:
@@ -391,9 +400,7 @@ class DuckDBWarehouse:
             f"WHERE {Bounds(tuple(sorted(wanted))).predicate(DUCKDB, 'T')} GROUP BY T._partition_day"
             for name, wanted in days.items()
         ]
-        if not counts:
-            return {}
-        return {(name, day): count for name, day, count in cursor.execute(" UNION ALL ".join(counts)).fetchall()}
+        return {(name, day): count for name, day, count in _united(cursor, counts)}
 
     def windows_with_bodies(
         self, table: Table, digests: Collection[str], around: tuple[datetime, datetime]
@@ -591,10 +598,7 @@ class DuckDBWarehouse:
                 f"SELECT {DUCKDB.text(name)}, (SELECT max(_partition_day) FROM {table}), CAST({newest} AS TIMESTAMP), "
                 f"(SELECT count(*) FROM {table} WHERE _partition_day = {DUCKDB.day(today)})"
             )
-        if not parts:
-            return {}
-        rows = cursor.execute(" UNION ALL ".join(parts)).fetchall()
-        return {name: (day, service.aware(newest), count) for name, day, newest, count in rows}
+        return {name: (day, service.aware(newest), count) for name, day, newest, count in _united(cursor, parts)}
 
     def _quarantined(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
         rows = cursor.execute(
