@@ -193,7 +193,8 @@ def agenda(
     families = {d.code: family_resources(d, portal) for d in datasets}
     by_code = {d.code: d for d in datasets}
     wanted = tuple(
-        Wanted(r, timedelta(minutes=_minutes(by_code[code])), first_seen.get(r.id, now))
+        # Where the machine's clock was set back, what is known from later is known now.
+        Wanted(r, timedelta(minutes=_minutes(by_code[code])), min(now, first_seen.get(r.id, now)))
         for code, resources in families.items()
         for r in resources
     )
