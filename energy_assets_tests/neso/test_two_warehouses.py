@@ -1,4 +1,4 @@
-"""Families of every kind into both warehouses: the same rows, again without change, and the same when facts were revised."""
+"""Families of every kind into both warehouses: the same rows, without change again, and revised alike."""
 
 from __future__ import annotations
 
