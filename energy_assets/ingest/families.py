@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from pathlib import PurePosixPath
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -302,10 +304,27 @@ class _Check:
         destination = self._engine.spool.new_path(dataset.code)
         if resource.is_file:
             download = await portal.file(resource, destination, group=dataset.code)
-            return _Fetched(resource, download.body, _part(resource, "csv"))
+            least = 0 if download.zipped else await self._least(portal, dataset, resource, download.body)
+            return _Fetched(resource, download.body, replace(_part(resource, "csv"), at_least=least))
         table = await portal.table(resource, destination, group=dataset.code)
         form: Form = "csv" if table.form == "csv" else "search"
         return _Fetched(resource, table.body, _part(resource, form, table.schema.total))
+
+    async def _least(self, portal: NesoPortal, dataset: Dataset, resource: Resource, body: Body) -> int:
+        """Rows that a file must have which ends without an end of line, as the portal's own table of it tells.
+
+        It may be cut inside its last value, which would be read as another one, and nothing in it shows that.
+        """
+        known = dataset.files is not None and dataset.files.text.half_last_row
+        if known or not resource.datastore_active or _ends_a_line(body.path):
+            return 0
+        try:
+            schema = await portal.schema(resource, group=dataset.code)
+        except StatusError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return 0
+        return schema.total
 
     async def _fail(
         self, loader: _Loader, job: Job, fetched: Sequence[_Fetched], requested: datetime, error: Exception
@@ -537,6 +556,12 @@ class _Loader:
 def _part(resource: Resource, form: Form, total: int | None = None) -> Part:
     name = unquote(PurePosixPath(urlsplit(resource.url).path).name)
     return Part(resource.name, name, resource.last_modified_utc, total, form)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() in (b"\n", b"\r")
 
 
 def _with_body(receipt: Receipt, body: Body) -> Receipt:

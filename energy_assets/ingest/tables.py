@@ -57,6 +57,7 @@ class Part:
         last_modified_utc: When the portal says that it changed.
         total: Rows that it must have, where the portal says so.
         form: What it was asked for as.
+        at_least: Rows that it must have at least, where something else than the file tells.
     """
 
     resource: str
@@ -64,6 +65,7 @@ class Part:
     last_modified_utc: datetime | None = None
     total: int | None = None
     form: Form = "csv"
+    at_least: int = 0
 
 
 def with_personal(dataset: Dataset) -> Dataset:
@@ -321,6 +323,11 @@ class TableReading:
         if total is not None and total not in (self.fetched, self.fetched + self.blank):
             raise self.refusal(
                 f"it has {self.fetched:,} rows and must have {total:,}: it is cut off, or the table was loaded anew"
+            )
+        if self.fetched + self.blank < self._part.at_least:
+            raise self.refusal(
+                f"it ends without an end of line after {self.fetched:,} rows, and its table on the portal has "
+                f"{self._part.at_least:,}: it is cut off"
             )
 
     def _check_end(self, sheet: Sheet) -> None:
