@@ -409,7 +409,7 @@ class _Loader:
                     receipts = await self._write_file(entry, reading, receipt, one, tally)
             first = {holdings.resource_of(r.window): r for r in reversed(receipts)}
             for one in fetched:
-                tidy(partial(self._engine.spool.keep, one.body, first[one.resource.id]))
+                self._keep(dataset, one.body, first[one.resource.id])
             return receipts
 
     async def failed(
@@ -435,7 +435,13 @@ class _Loader:
             quarantine = None
             tally.add(receipt)
             if body is not None:
-                tidy(partial(self._engine.spool.keep, body, receipt))
+                self._keep(job.dataset, body, receipt)
+
+    def _keep(self, dataset: Dataset, body: Body, receipt: Receipt) -> None:
+        """Keep a body for a while; one with data about persons is kept only where their columns are."""
+        unwanted = dataset.files is not None and dataset.files.personal and not self._engine.personal
+        spool = self._engine.spool
+        tidy(partial(spool.discard, body) if unwanted else partial(spool.keep, body, receipt))
 
     def _read(self, dataset: Dataset, one: _Fetched, receipt: Receipt) -> TableReading:
         """Read a body whole; called in the reading thread."""
