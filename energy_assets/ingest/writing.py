@@ -43,8 +43,9 @@ one."""
 HOLD_SECONDS = 2.0
 """How long the writer keeps the store open while work keeps coming, so that readers get their turn."""
 
-LINGER_SECONDS = 0.05
-"""How long the writer waits for the next batch before it closes the store: opening costs about as much."""
+LINGER_SECONDS = 0.2
+"""How long the writer waits for the next batch before it closes the store: opening one of three hundred tables costs
+about as much."""
 
 SANDBOX_LABEL = "SANDBOX"
 
