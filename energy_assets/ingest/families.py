@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -305,10 +304,10 @@ class _Check:
         if resource.is_file:
             download = await portal.file(resource, destination, group=dataset.code)
             least = 0 if download.zipped else await self._least(portal, dataset, resource, download.body)
-            return _Fetched(resource, download.body, replace(_part(resource, "csv"), at_least=least))
+            return _Fetched(resource, download.body, Part.of(resource, at_least=least))
         table = await portal.table(resource, destination, group=dataset.code)
         form: Form = "csv" if table.form == "csv" else "search"
-        return _Fetched(resource, table.body, _part(resource, form, table.schema.total))
+        return _Fetched(resource, table.body, Part.of(resource, form, table.schema.total))
 
     async def _least(self, portal: NesoPortal, dataset: Dataset, resource: Resource, body: Body) -> int:
         """Rows that a file must have which ends without an end of line, as the portal's own table of it tells.
@@ -557,11 +556,6 @@ class _Loader:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def _part(resource: Resource, form: Form, total: int | None = None) -> Part:
-    name = unquote(PurePosixPath(urlsplit(resource.url).path).name)
-    return Part(resource.name, name, resource.last_modified_utc, total, form)
 
 
 def _ends_a_line(path: Path) -> bool:

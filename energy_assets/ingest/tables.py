@@ -12,8 +12,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import duckdb
 import numpy as np
@@ -32,6 +34,9 @@ from energy_assets.ingest.headers import match
 from energy_assets.ingest.model import QUARANTINE_SCHEMA
 from energy_assets.ingest.sheets import Form, Sheet, UnreadableSheetError, open_sheet
 from energy_assets.ingest.typed import HOLD_BACK_ROWS, QUARANTINE_LIMIT, RefusedBodyError, Typed
+
+if TYPE_CHECKING:
+    from energy_assets.sources.neso.portal import Resource
 
 __all__ = ["Part", "TableReader", "TableReading", "with_personal"]
 
@@ -66,6 +71,12 @@ class Part:
     total: int | None = None
     form: Form = "csv"
     at_least: int = 0
+
+    @classmethod
+    def of(cls, resource: Resource, form: Form = "csv", total: int | None = None, at_least: int = 0) -> Part:
+        """What a portal tells of a resource's file."""
+        name = unquote(PurePosixPath(urlsplit(resource.url).path).name)
+        return cls(resource.name, name, resource.last_modified_utc, total, form, at_least)
 
 
 def with_personal(dataset: Dataset) -> Dataset:

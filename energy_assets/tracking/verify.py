@@ -69,6 +69,8 @@ Kind = Literal[
     "repeated key",
     "size",
     "empty",
+    "package",
+    "resource",
 ]
 Verdict = Literal["agrees", "differs", "empty"]
 
@@ -101,6 +103,7 @@ class Verification:
         bytes: Decoded bytes received.
         seconds: Time that answers took.
         findings: What was seen.
+        resource: Package and name of the resource that was read, of a portal of files.
     """
 
     dataset: Dataset
@@ -111,6 +114,7 @@ class Verification:
     bytes: int
     seconds: float
     findings: tuple[Finding, ...]
+    resource: str = ""
 
     @property
     def verdict(self) -> Verdict:

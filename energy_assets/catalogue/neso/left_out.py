@@ -5,6 +5,7 @@ Every package of the portal is either in an entry or here; so is every table tha
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 _UNKNOWN = "Its columns have been recorded nowhere: the first file read will tell them."
@@ -25,6 +26,11 @@ class LeftOut:
     package: str
     reason: str
     resources: str = ""
+
+    def holds(self, package: str, resource: str) -> bool:
+        """Whether a resource of a package is left out by this."""
+        named = not self.resources or re.fullmatch(self.resources, resource.strip()) is not None
+        return package == self.package and named
 
 
 LEFT_OUT = (
