@@ -10,7 +10,7 @@ from typing import Any
 
 from measure import Series, machine
 
-SECTIONS = ("bod", "refetch", "everything", "year", "location", "iris", "iris_load", "iris_live", "bigquery")
+SECTIONS = ("bod", "refetch", "everything", "year", "location", "iris", "iris_load", "iris_live", "neso", "bigquery")
 """Order of the page; a result file that is not there is left out."""
 
 

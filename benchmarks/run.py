@@ -15,10 +15,14 @@ import everything
 import iris
 import iris_load
 import location
+import neso
 import year
 from report import NotHereError, Result, write_page
 
 HERE = Path(__file__).parent
+
+NESO_ROUNDS = 3
+"""Each takes minutes."""
 
 Benchmark = Callable[[argparse.Namespace], Result]
 
@@ -31,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "iris": lambda args: iris.take(args.rounds),
     "iris_load": lambda args: iris_load.load(args.rounds, args.small, args.part),
     "iris_live": lambda args: iris_load.live(args.seconds, args.warm),
+    "neso": lambda args: neso.load(min(args.rounds, NESO_ROUNDS), args.part),
     "bigquery": lambda args: bigquery.warehouse(args.rounds, args.units),
 }
 
@@ -42,7 +47,7 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=bod.UNITS, help="BM units in a day of BOD, 192 rows each")
     parser.add_argument("--days", type=int, default=year.DAYS, help="days of FUELINST")
     parser.add_argument("--small", type=int, default=iris_load.SMALL, help="small messages in the drop folder")
-    parser.add_argument("--part", type=float, default=1.0, help="part of the backlog of 100,000 files")
+    parser.add_argument("--part", type=float, default=1.0, help="part of the backlog of 100,000 files, of NESO's files")
     parser.add_argument("--seconds", type=float, default=iris_load.SECONDS, help="of messages from queue to query")
     parser.add_argument("--warm", type=float, default=iris_load.WARM_SECONDS, help="seconds before that")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of RESULTS.md and results/")
