@@ -118,7 +118,7 @@ def _ticks(s: dict[str, Series], first: Path, tick: Path) -> None:
         bigquery.proxy.delay(JOB_SECONDS, per="job")
         for label, at, record in ((FIRST, now, first), (TICK, now + LATER, tick)):
             with provider(at.isoformat(), 0) as url:
-                options = ("--url", f"{url}/bmrs/api/v1", "--datasets", "all", "--day", DAY, "--now", at.isoformat())
+                options = ("--url", f"{url}/bmrs/api/v1", "--datasets", "bmrs/*", "--day", DAY, "--now", at.isoformat())
                 s[label].add(bigquery.refresh(folder, *options, "--record", record))
 
 

@@ -67,7 +67,7 @@ def refresh(rounds: int, latency: float = LATENCY) -> Result:
 
 
 def _refresh(url: str, folder: Path, *options: object) -> tuple[object, ...]:
-    common = ("--url", f"{url}/bmrs/api/v1", "--home", folder, "--datasets", "all", "--day", DAY, "--now", NOW)
+    common = ("--url", f"{url}/bmrs/api/v1", "--home", folder, "--datasets", "bmrs/*", "--day", DAY, "--now", NOW)
     return ("programs/refresh.py", *common, *options)
 
 

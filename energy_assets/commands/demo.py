@@ -124,9 +124,13 @@ def _sandbox(settings: Settings) -> Iterator[Settings]:
     from energy_assets.sandbox.neso.maker import CatalogueMaker
     from energy_assets.sandbox.server import running
     from energy_assets.settings import load_settings
+    from energy_assets.wiring import utc_now
 
     home = settings.home / "demo"
-    with running(ElexonSandbox()) as url, running_neso(NesoSandbox(CatalogueMaker())) as portal:
+    # A portal that publishes meanwhile would change what is loaded a second time.
+    begun = utc_now()
+    files = NesoSandbox(CatalogueMaker(), clock=lambda: begun)
+    with running(ElexonSandbox()) as url, running_neso(files) as portal:
         own = {name: value for name, value in os.environ.items() if not name.startswith("BMRS_API_KEY_")}
         demo_settings = load_settings(
             own
@@ -156,6 +160,7 @@ def _run(out: Console, demo: _Demo, begun: float) -> None:
     if all(o.status == "failed" for o in first):
         raise typer.Exit(console.FAILED)
     _show_status(out, demo)
+    _show_files(out, demo, first)
     _show_proof(out, demo.datasets)
     second, again = _load(demo, again=True)
     unchanged = _show_second(out, second, real=demo.real)
@@ -188,18 +193,37 @@ def _show_status(out: Console, demo: _Demo) -> None:
     now = demo.engine.clock()
     reports = []
     for datasets, day in demo.parts:
-        reports += evaluate_days(datasets, demo.engine.warehouse, now, day, day, rows_day=day)
+        shown = [d for d in datasets if d.files is None]
+        reports += evaluate_days(shown, demo.engine.warehouse, now, day, day, rows_day=day)
     out.print()
     out.print(f"What the warehouse holds of {demo.day} (registers: of today)", style="bold")
     show_status(out, reports, now, rows_of="rows")
 
 
+def _show_files(out: Console, demo: _Demo, outcomes: Sequence[Outcome]) -> None:
+    """What was loaded of NESO's families, by the portal's groups."""
+    rows = {o.dataset: o.counts.inserted for o in outcomes}
+    families = [d for d in demo.datasets if d.files is not None]
+    if not families:
+        return
+    table = console.new_table("group of NESO's portal", ">families", ">with rows", ">rows")
+    for group in dict.fromkeys(d.group for d in families):
+        held = [rows.get(d.code, 0) for d in families if d.group == group]
+        table.add_row(group, *(console.count(n) for n in (len(held), sum(map(bool, held)), sum(held))))
+    out.print()
+    number = sum(1 for d in families if rows.get(d.code))
+    out.print(f"{number} of {len(families)} families of NESO's portal have rows, all files of each", style="bold")
+    out.print(table)
+
+
 def _show_proof(out: Console, datasets: Sequence[Dataset]) -> None:
     table = console.new_table("proof", ">entries", "~datasets")
     for proof, meaning in PROOFS.items():
-        codes = [d.code for d in datasets if d.proof == proof]
-        if codes:
-            table.add_row(proof, console.count(len(codes)), f"{meaning}: {' '.join(codes)}")
+        codes = [d.code for d in datasets if d.proof == proof and d.files is None]
+        families = sum(1 for d in datasets if d.proof == proof and d.files is not None)
+        names = [*codes, *([f"and {console.plural(families, 'dataset')} of NESO"] if families else [])]
+        if names:
+            table.add_row(proof, console.count(len(codes) + families), f"{meaning}: {' '.join(names)}")
     out.print()
     out.print("How far each catalogue entry is proved", style="bold")
     out.print(table)

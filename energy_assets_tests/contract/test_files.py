@@ -1,4 +1,4 @@
-"""Tables that are filled from several files: which files brought what, and whether the newest request for each failed."""
+"""Tables that several files fill: which files brought what, and whether the newest request for each failed."""
 
 from __future__ import annotations
 

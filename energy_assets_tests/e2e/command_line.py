@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from energy_assets.calendar import settlement_day
-from energy_assets.catalogue import dataset
+from energy_assets.catalogue import dataset, select
 from energy_assets.cli import app
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.warehouse.duckdb import DuckDBWarehouse
@@ -27,6 +27,9 @@ SCHEMA = "uk_energy_insights"
 
 NOWHERE = "http://127.0.0.1:9/bmrs/api/v1"
 """The discard port: connections are refused at once."""
+
+CORE = ",".join(d.code for d in select("profile:core") if d.provider == "bmrs")
+"""What the stand-in has of the headline datasets."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class CommandLine:
         return {
             "ENERGY_ASSETS_HOME": str(self.home),
             "ENERGY_ASSETS_ELEXON_URL": self.url,
+            "ENERGY_ASSETS_NESO_URL": "http://127.0.0.1:9/api/3/action",
             "COLUMNS": str(self.columns),
             **self.variables,
         }

@@ -14,7 +14,7 @@ from energy_assets.catalogue import select
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.server import running
 from energy_assets.warehouse.duckdb import DuckDBWarehouse
-from energy_assets_tests.e2e.command_line import NOWHERE, CommandLine, days_ago, stand_alone
+from energy_assets_tests.e2e.command_line import CORE, NOWHERE, CommandLine, days_ago, stand_alone
 
 DAY = days_ago(30)
 DAYS = ("--from", str(DAY), "--to", str(DAY))
@@ -96,11 +96,9 @@ def test_wrong_usage_is_exit_code_2(cli: CommandLine, arguments: tuple[str, ...]
 
 
 def test_an_unreachable_api_fails_every_dataset_and_is_told_in_one_line(cli: CommandLine) -> None:
-    said = cli.run(
-        "refresh", "profile:core", "--from", str(DAY), "--to", str(days_ago(0)), ENERGY_ASSETS_ELEXON_URL=NOWHERE
-    )
+    said = cli.run("refresh", CORE, "--from", str(DAY), "--to", str(days_ago(0)), ENERGY_ASSETS_ELEXON_URL=NOWHERE)
     assert said.code == 1
-    count = len(select("profile:core"))
+    count = len(select(CORE))
     assert f"{count} datasets: {count} failed." in said.out
     assert re.search(rf"All {count} failed for one reason: GET http://127\.0\.0\.1:9 was not reached", said.out)
     assert len([line for line in said.out.splitlines() if "not reached" in line]) == 1
@@ -109,7 +107,7 @@ def test_an_unreachable_api_fails_every_dataset_and_is_told_in_one_line(cli: Com
 
 def test_a_backfill_ends_with_the_first_piece_when_nothing_can_be_reached(cli: CommandLine) -> None:
     years = ("--from", str(days_ago(900)), "--to", str(DAY))
-    said = cli.run("backfill", "profile:core", *years, ENERGY_ASSETS_ELEXON_URL=NOWHERE)
+    said = cli.run("backfill", CORE, *years, ENERGY_ASSETS_ELEXON_URL=NOWHERE)
     assert said.code == 1
     assert "Stopped after piece 1 of 10, which brought nothing but failures" in said.err
     assert "failed for one reason" in said.out

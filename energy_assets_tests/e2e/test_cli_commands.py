@@ -16,7 +16,7 @@ from energy_assets.calendar import days_between, periods_in_day
 from energy_assets.catalogue import datasets
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.server import running
-from energy_assets_tests.e2e.command_line import CommandLine, days_ago, stand_alone
+from energy_assets_tests.e2e.command_line import CORE, CommandLine, days_ago, stand_alone
 
 DAY = days_ago(30)
 
@@ -123,7 +123,7 @@ def test_status_before_anything_was_loaded_says_so_and_what_to_do(cli: CommandLi
     assert "energy-assets refresh profile:core" in said.out
     report = cli.ok("status", "--json").json
     assert {d["state"] for d in report["datasets"]} == {"empty"}
-    assert len(report["datasets"]) == len(datasets("bmrs"))
+    assert len(report["datasets"]) == len(datasets("bmrs")) + len(datasets("neso"))
 
 
 def test_status_tells_success_newest_data_rows_of_today_gaps_and_last_outcome(cli: CommandLine) -> None:
@@ -274,11 +274,11 @@ def test_a_backup_is_a_warehouse_and_can_be_put_back(cli: CommandLine) -> None:
 @pytest.mark.parametrize("columns", [80, 120])
 def test_tables_fit_the_terminal_and_have_no_colour_in_a_pipe(cli: CommandLine, columns: int) -> None:
     cli.columns = columns
-    cli.ok("refresh", "profile:core", "--from", str(DAY), "--to", str(DAY))
+    cli.ok("refresh", CORE, "--from", str(DAY), "--to", str(DAY))
     cli.ok("refresh", "REMIT_PARTICIPANTS")
     for arguments in (
         ("status",),
-        ("refresh", "profile:core,REMIT_PARTICIPANTS", "--refetch"),
+        ("refresh", f"{CORE},REMIT_PARTICIPANTS", "--refetch"),
         ("backfill", "all", "--from", str(DAY), "--to", str(DAY), "--dry-run"),
     ):
         out = cli.ok(*arguments).out

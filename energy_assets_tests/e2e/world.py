@@ -147,8 +147,9 @@ class World:
         refetch: bool = False,
         run_id: str = "test",
     ) -> dict[str, Outcome]:
-        """Refresh settlement days ``first`` to ``last``; outcomes by dataset code."""
-        datasets = select(selection) if isinstance(selection, str) else selection
+        """Refresh settlement days ``first`` to ``last`` of what the provider has; outcomes by dataset code."""
+        chosen = select(selection) if isinstance(selection, str) else selection
+        datasets = [d for d in chosen if d.provider == "bmrs"]
         policy = Policy(refetch_since=self.clock() if refetch else None, run_id=run_id)
         days = date.fromisoformat(first), date.fromisoformat(last or first)
         return {o.dataset: o for o in refresh(datasets, *days, policy, self.engine())}
