@@ -456,7 +456,8 @@ class _Loader:
         """Write the rows of one file, in as many commits as memory asks for."""
         whole = bool(dataset.table.replace_scope) and reading.fetched <= WHOLE_ROWS
         ids = [receipt.receipt_id]
-        pieces = self._pieces(reading, ids, WHOLE_ROWS if whole else CHUNK_ROWS)
+        # A set that two commits share would lose to the second what the first brought.
+        pieces = map(_all_rows, [reading]) if whole else self._pieces(reading, ids)
         entry = dataset if whole else _without_sets(dataset)
         done: list[Receipt] = []
         piece = await self._in_thread(partial(next, pieces, None))
@@ -472,7 +473,7 @@ class _Loader:
         return done
 
     @staticmethod
-    def _pieces(reading: TableReading, ids: list[str], most: int) -> Iterator[Typed]:
+    def _pieces(reading: TableReading, ids: list[str]) -> Iterator[Typed]:
         """Rows in pieces, each under a receipt of its own."""
 
         def next_id() -> str:
@@ -480,7 +481,7 @@ class _Loader:
             ids.append(f"{ids[0]}{len(ids) + 1:04d}")
             return ids[-1]
 
-        return reading.chunks(most, next_id)
+        return reading.chunks(CHUNK_ROWS, next_id)
 
     async def _write_register(
         self, dataset: Dataset, readings: Sequence[tuple[TableReading, Receipt, _Fetched]], tally: Tally

@@ -231,6 +231,18 @@ class TestHistories:
             ("2026-10-02", 1),
         ]
 
+    def test_a_day_that_is_read_in_several_batches_stays_whole(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("energy_assets.ingest.sheets.BLOCK", 1024)
+        monkeypatch.setattr("energy_assets.ingest.sheets.TOGETHER", 1)
+        put_requirements(home, *(f"2026-10-{1 + n % 2:02},{n}" for n in range(200)))
+        (outcome,) = home.refresh(REQUIREMENTS)
+        assert (outcome.counts.inserted, outcome.counts.withdrawn) == (200, 0)
+        assert sorted(r["service_requirement_mw"] for r in home.rows(REQUIREMENTS)) == list(range(200))
+        (outcome,) = home.refresh(REQUIREMENTS, refetch=True)
+        assert (outcome.counts.unchanged, outcome.counts.withdrawn) == (200, 0)
+
 
 class TestRegisters:
     PLACE = ("interconnector-register", "Interconnector Register")
