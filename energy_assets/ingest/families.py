@@ -159,15 +159,16 @@ class _Check:
         if not possible:
             return [self._idle(d, out[d.code]) for d in self._datasets]
         # Before anybody is asked: a store that cannot be read is no reason to ask.
-        held = self._held(possible)
+        seen = self._held(possible)
         async with self._access.open() as portal:
             try:
-                listed = await portal.sweep()
-            except FetchError as error:
+                listed = _not_empty(await portal.sweep())
+            except (FetchError, ContractError) as error:
                 return [self._idle(d, out[d.code]) if out[d.code] else _unlisted(d, error) for d in self._datasets]
             learned = self._access.memory.learn(listed)
             _tell(learned.changes)
             now = self._now = self._engine.clock()
+            held = self._known(possible, listed, seen)
             for key in self._again(possible, listed, held) & held.keys():
                 held[key] = replace(held[key], fetched_utc=None)
             self._held_now = held
@@ -179,15 +180,28 @@ class _Check:
             self._idle(d, out[d.code]) if out[d.code] else self._outcome(d, planned, portal) for d in self._datasets
         ]
 
-    def _held(self, datasets: Sequence[Dataset]) -> dict[str, Held]:
-        """What is held of each resource, with when it last failed; a person does not wait for what failed before."""
+    def _held(self, datasets: Sequence[Dataset]) -> dict[str, dict[str, Held]]:
+        """What each family holds of each resource."""
         seen = self._engine.warehouse.coverage([d.table for d in datasets], holdings.FIRST_UTC, self._now)
-        held = holdings.held_resources(item for windows in seen.values() for item in windows)
+        return {code: holdings.held_resources(windows) for code, windows in seen.items()}
+
+    def _known(
+        self, datasets: Sequence[Dataset], listed: Portal, held: Mapping[str, Mapping[str, Held]]
+    ) -> dict[str, Held]:
+        """What is held of the resources that are listed, with when each last failed.
+
+        What another family has of a resource, which had another name by then, is nothing of this one's. A person does
+        not wait for what failed before, and nobody for what is to fail by a clock that was set back since.
+        """
+        known: dict[str, Held] = {}
+        for dataset in datasets:
+            own = held[dataset.code]
+            known |= {r.id: own[r.id] for r in holdings.family_resources(dataset, listed) if r.id in own}
         since = self._policy.refetch_since
         for key, failure in self._access.failures.read().items():
-            if since is None or failure.at >= since:
-                held[key] = replace(held.get(key, Held()), failed_utc=failure.at, refused=failure.refused)
-        return held
+            if failure.at <= self._now and (since is None or failure.at >= since):
+                known[key] = replace(known.get(key, Held()), failed_utc=failure.at, refused=failure.refused)
+        return known
 
     def _again(self, datasets: Sequence[Dataset], listed: Portal, held: Mapping[str, Held]) -> set[str]:
         """Resources that are to be read whatever is held of them: those behind the rows of the days."""
@@ -218,15 +232,25 @@ class _Check:
             self._tallies[code].failures.append(reason)
         with _Loader(self._engine, self._policy, self._now) as loader:
             ahead = asyncio.Semaphore(FILES_AHEAD)
-            await asyncio.gather(
-                *(self._file(portal, loader, job, ahead) for job in planned.files),
-                self._tables(portal, loader, planned),
-            )
+            newest: dict[str, asyncio.Task[None]] = {}
+            async with asyncio.TaskGroup() as group:
+                for job in planned.files:
+                    earlier = newest.get(job.dataset.code)
+                    newest[job.dataset.code] = group.create_task(self._file(portal, loader, job, ahead, earlier))
+                group.create_task(self._tables(portal, loader, planned))
 
-    async def _file(self, portal: NesoPortal, loader: _Loader, job: Job, ahead: asyncio.Semaphore) -> None:
+    async def _file(
+        self,
+        portal: NesoPortal,
+        loader: _Loader,
+        job: Job,
+        ahead: asyncio.Semaphore,
+        earlier: asyncio.Task[None] | None,
+    ) -> None:
+        """One file, loaded after those of its family that changed before it: what both have is as the later says."""
         async with ahead:
             if not self._leaves(job):
-                await self._job(portal, loader, job)
+                await self._job(portal, loader, job, earlier)
 
     async def _tables(self, portal: NesoPortal, loader: _Loader, planned: Agenda) -> None:
         """Probe tables, always that whose deadline is nearest: some become due while the lane is busy with others."""
@@ -274,7 +298,9 @@ class _Check:
     def _is_over(self, at: datetime) -> bool:
         return not self._policy.whole and at - self._now >= LONGEST
 
-    async def _job(self, portal: NesoPortal, loader: _Loader, job: Job) -> None:
+    async def _job(
+        self, portal: NesoPortal, loader: _Loader, job: Job, earlier: asyncio.Task[None] | None = None
+    ) -> None:
         """One job from request to receipts; what one meets, foreseen or not, never ends the others."""
         code = job.dataset.code
         fetched: list[_Fetched] = []
@@ -283,6 +309,8 @@ class _Check:
             for resource in job.resources:
                 requested = self._engine.clock()
                 fetched.append(await self._fetch(portal, job.dataset, resource))
+            if earlier is not None:
+                await asyncio.wait([earlier])
             receipts = await loader.load(job.dataset, fetched, self._tallies[code])
         except Exception as error:
             await self._fail(loader, job, fetched, requested, error)
@@ -330,7 +358,7 @@ class _Check:
     ) -> None:
         told = foreseen(error, job.dataset, str(job.resources[min(len(fetched), len(job.resources) - 1)]))
         refused = isinstance(told, ContractError)
-        if isinstance(told, FetchError) and not (isinstance(told, StatusError) and told.status < SERVER_ERROR):
+        if isinstance(told, FetchError) and not (isinstance(told, StatusError) and told.status in OF_THE_RESOURCE):
             self._unanswered += 1
         for resource in job.resources:
             said = resource.last_modified if refused else None
@@ -361,8 +389,9 @@ class _Check:
         return tally.outcome(code, portal.requests_sent(code))
 
 
-SERVER_ERROR = 500
-"""Statuses from here on say that the portal, and not the resource, is the matter."""
+OF_THE_RESOURCE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""Statuses that say something of one resource. Any other one says that the portal is overloaded or asks to be left
+alone."""
 
 
 class _Loader:
@@ -602,7 +631,18 @@ def _without_sets(dataset: Dataset) -> Dataset:
     return replace(dataset, table=replace(dataset.table, replace_scope=()))
 
 
-def _unlisted(dataset: Dataset, error: FetchError) -> Outcome:
+def _not_empty(listed: Portal) -> Portal:
+    """What the portal lists.
+
+    Raises:
+        ContractError: It is nothing, which would look as if every family had been taken away.
+    """
+    if not listed.packages:
+        raise ContractError("the portal lists no package; nothing was taken from that, and the next refresh asks again")
+    return listed
+
+
+def _unlisted(dataset: Dataset, error: EnergyAssetsError) -> Outcome:
     reason = f"{dataset.code}: {error}"
     return Outcome(dataset.code, "failed", failures=(reason,), reason=reason)
 

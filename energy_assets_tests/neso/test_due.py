@@ -58,6 +58,10 @@ class TestFiles:
         assert files(due([file(last_modified="b", at=NOON - 90 * DAY)], held, NOON)) == ["f"]
         assert files(due([file(last_modified="not a time", at=None)], held, NOON)) == ["f"]
 
+    def test_a_change_to_come_by_our_clock_is_due_now(self) -> None:
+        (one,) = due([file(at=NOON + 900 * DAY)], {}, NOON).files
+        assert one.due_utc == NOON
+
     def test_the_same_text_is_not(self) -> None:
         plan = due([file()], {"f": Held("a", "sha", NOON - 900 * DAY)}, NOON)
         assert not plan

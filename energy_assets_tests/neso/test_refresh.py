@@ -12,6 +12,7 @@ from energy_assets.catalogue import dataset
 from energy_assets.ingest.families import GIVE_UP_AFTER
 from energy_assets.sandbox.neso.app import DOWNLOAD
 from energy_assets.sources.neso.due import REFUSED_REST, REST
+from energy_assets.sources.neso.memory import Memory
 from energy_assets_tests.neso.home import Clock, Home
 from energy_assets_tests.neso.world import Stage
 
@@ -219,6 +220,30 @@ class TestHistories:
         (outcome,) = home.refresh(DEMAND)
         assert (outcome.windows, outcome.counts.unchanged, len(home.rows(DEMAND))) == (1, 1, 1)
 
+    def test_a_resource_that_is_renamed_into_another_family_is_read_for_that_one(self, home: Home) -> None:
+        entry, archive = dataset(REQUIREMENTS), dataset("neso/dfs_requirement_2025")
+        assert entry.files is not None
+        put_requirements(home, "2026-10-01,10")
+        home.refresh(REQUIREMENTS, archive)
+        (before,) = home.sandbox.shelf.entries()
+        home.sandbox.shelf.remove(*before.key)
+        header = ",".join(f.aliases[0] for f in archive.fields if f.origin == "row")
+        values = {"date": "2026-10-01", "number": "10", "integer": "10"}
+        row = ",".join(values.get(f.type, "") for f in archive.fields if f.origin == "row")
+        name = "DFS Service Requirement (Archive 2025/2026)"
+        home.put(entry.files.package, name, f"{header}\n{row}\n", id=before.id, modified_utc=before.modified_utc)
+        outcome = home.refresh(REQUIREMENTS, archive)[1]
+        assert (outcome.status, outcome.counts.inserted) == ("written", 1)
+
+    def test_of_two_files_the_one_that_changed_later_counts_whichever_comes_first(self, home: Home) -> None:
+        put_demand(home, 1, 1, year=2025)
+        home.clock.forward(hours=1)
+        put_demand(home, 2, 2)
+        home.sandbox.faults.add("latency", dataset="historic-demand-data/Historic Demand Data 2025", seconds=0.5)
+        home.refresh(DEMAND)
+        assert [r["nd"] for r in home.rows(DEMAND)] == [2, 2]
+        assert [r["nd"] for r in home.rows(DEMAND, view="history")] == [1, 1]
+
     def test_a_day_whose_rows_have_no_key_is_replaced_whole(self, home: Home) -> None:
         put_requirements(home, "2026-10-01,10", "2026-10-01,20", "2026-10-02,30")
         home.refresh(REQUIREMENTS)
@@ -340,13 +365,27 @@ class TestRefusals:
         (outcome,) = home.refresh(DEMAND)
         assert (outcome.status, outcome.counts.inserted, len(outcome.failures)) == ("failed", 1, 1)
 
-    def test_a_portal_that_is_gone_is_not_asked_for_every_file(self, home: Home) -> None:
+    @pytest.mark.parametrize("status", [503, 429, 403, 409])
+    def test_a_portal_that_is_gone_or_refuses_is_not_asked_for_every_file(self, home: Home, status: int) -> None:
         for year in range(2001, 2001 + 2 * GIVE_UP_AFTER + 8):
             put_demand(home, 1, year=year, day=f"{year}-03-01")
-        home.sandbox.faults.add("status", dataset=DOWNLOAD, status=503)
+        home.sandbox.faults.add("status", dataset=DOWNLOAD, status=status)
         (outcome,) = home.refresh(DEMAND)
         assert outcome.status == "failed"
         assert "further files were not asked for" in outcome.failures[-1]
+
+    def test_files_that_are_gone_say_nothing_of_the_others(self, home: Home) -> None:
+        for year in range(2001, 2001 + 2 * GIVE_UP_AFTER + 8):
+            put_demand(home, 1, year=year, day=f"{year}-03-01")
+        home.sandbox.faults.add("status", dataset=DOWNLOAD, status=404, count=2 * GIVE_UP_AFTER)
+        (outcome,) = home.refresh(DEMAND)
+        assert (len(outcome.failures), outcome.counts.inserted) == (2 * GIVE_UP_AFTER, 8)
+
+    def test_a_portal_that_lists_nothing_has_lost_no_family(self, home: Home) -> None:
+        (outcome,) = home.refresh(DEMAND)
+        assert (outcome.status, home.asked()) == ("failed", ["package_search"])
+        assert outcome.reason.startswith("NESO_HISTORIC_DEMAND: the portal lists no package;")
+        assert not Memory(home.folder).path.exists()
 
     def test_a_family_that_the_portal_no_longer_has_fails_with_a_sentence(self, home: Home) -> None:
         home.put("some-package", "x", "a\n1\n")

@@ -125,7 +125,7 @@ def due(wanted: Iterable[Wanted], held: Mapping[str, Held], now: datetime) -> Pl
         now: The present, aware UTC.
     """
     known = [(one, held.get(one.resource.id, Held())) for one in wanted]
-    files = [_file(one, last) for one, last in known if one.resource.is_file]
+    files = [_file(one, last, now) for one, last in known if one.resource.is_file]
     tables = [_table(DueTable, one, last) for one, last in known if one.resource.is_table]
     return Plan(
         files=tuple(sorted((f for f in files if f is not None and f.due_utc <= now), key=_file_order)),
@@ -168,14 +168,15 @@ def lane_load(wanted: Iterable[Wanted], seconds: float) -> float:
     return sum(one.turns * seconds / one.cadence.total_seconds() for one in tables)
 
 
-def _file(wanted: Wanted, last: Held) -> DueFile | None:
+def _file(wanted: Wanted, last: Held, now: datetime) -> DueFile | None:
     """When a file is due; ``None`` where the one held is still there."""
     resource = wanted.resource
     if not resource.last_modified:
         return _table(DueFile, wanted, last)
     if last.fetched_utc is not None and last.last_modified == resource.last_modified:
         return None
-    changed = resource.last_modified_utc or wanted.since_utc
+    # A change that is still to come by our clock has been told of all the same.
+    changed = min(resource.last_modified_utc or wanted.since_utc, now)
     return DueFile(wanted, _rested(wanted, last, changed), changed + wanted.cadence)
 
 
