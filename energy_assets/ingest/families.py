@@ -32,6 +32,7 @@ from energy_assets.ingest.engine import Engine, OnOutcome, OnProgress, tidy
 from energy_assets.ingest.holdings import Agenda, Job
 from energy_assets.ingest.model import Body, Counts, Outcome, OutcomeStatus, Policy, Receipt
 from energy_assets.ingest.sheets import Form
+from energy_assets.ingest.snapshots import united
 from energy_assets.ingest.tables import CHUNK_ROWS, Part, TableReader, TableReading, with_personal
 from energy_assets.ingest.tally import Tally, foreseen, log_outcome
 from energy_assets.ingest.typed import RefusedBodyError, Typed
@@ -522,6 +523,7 @@ class _Loader:
         """
         day, hashes = await asyncio.to_thread(self._newest_snapshot, dataset)
         rows = [await self._in_thread(partial(_all_rows, reading)) for reading, _, _ in readings]
+        rows = await self._in_thread(partial(united, rows, dataset.table))
         own = np.sort(np.concatenate([arrow.to_numpy(typed.rows.column("_hash_key")) for typed in rows]))
         total = sum(typed.rows.num_rows for typed in rows)
         receipts = [receipt for _, receipt, _ in readings]

@@ -33,6 +33,7 @@ from energy_assets.ingest.hashing import RowWords, hash_rows
 from energy_assets.ingest.headers import match
 from energy_assets.ingest.model import QUARANTINE_SCHEMA
 from energy_assets.ingest.sheets import Form, Sheet, UnreadableSheetError, open_sheet
+from energy_assets.ingest.snapshots import ranks
 from energy_assets.ingest.typed import HOLD_BACK_ROWS, QUARANTINE_LIMIT, RefusedBodyError, Typed
 
 if TYPE_CHECKING:
@@ -391,7 +392,7 @@ class TableReading:
             return
         keys = self._keys_of(rows)
         if self._files.repeats:
-            self._repeats = dict(zip(rows.tolist(), _ranks(keys).tolist(), strict=True))
+            self._repeats = dict(zip(rows.tolist(), ranks(keys).tolist(), strict=True))
         else:
             self._settle(rows, keys, caster)
 
@@ -580,16 +581,6 @@ def _told(rows: Sequence[_Doubt]) -> dict[int, tuple[int, str | None]]:
     if len(sayings) == 2:
         return {row.row: (sayings.index(row.said), casting.NOTE_BY_ORDER) for row in rows}
     return {row.row: (0, casting.NOTE_DOUBT) for row in rows}
-
-
-def _ranks(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each row its number, from 1, among those with its key."""
-    order = np.argsort(keys, kind="stable")
-    first = np.concatenate([[True], keys[order][1:] != keys[order][:-1]])
-    starts = np.maximum.accumulate(np.where(first, np.arange(len(keys)), 0))
-    ranks = np.empty(len(keys), np.int64)
-    ranks[order] = np.arange(len(keys)) - starts + 1
-    return ranks
 
 
 def _stamp_instant(text: str, zone: str) -> datetime:

@@ -22,6 +22,9 @@ REGISTER = "neso/interconnector_register"
 TRADES = "neso/upcoming_trades"
 REQUIREMENTS = "neso/dfs_requirement"
 
+HEATING = "neso/fes_heating_stock"
+HEATING_PACKAGE = dataset(HEATING).query.path
+
 NOON = datetime(2026, 10, 8, 12, tzinfo=UTC)
 
 
@@ -308,6 +311,20 @@ class TestRegisters:
             cursor.execute("DELETE FROM gb.neso_interconnector_register")
         (outcome,) = home.refresh(REGISTER)
         assert (outcome.windows, outcome.counts.inserted) == (1, 2)
+
+    def test_files_of_one_register_lose_no_row_and_double_none(self, home: Home) -> None:
+        for year, lines in ((2024, "A,1\nB,2\nB,2\n"), (2025, "A,3\nB,2\nC,4\n")):
+            text = "la_code,Local_Authority,Year,Pathway,Sector,Boilers\n" + "".join(
+                f"{line[0]},x,2050,p,s,{line[2:]}\n" for line in lines.splitlines()
+            )
+            home.put(HEATING_PACKAGE, f"FES {year} local authority outputs 2050 residential all scenarios", text)
+        (outcome,) = home.refresh(HEATING)
+        assert (outcome.counts.fetched, outcome.counts.inserted, outcome.counts.duplicate) == (6, 5, 1)
+        held = [(r["la_code"], r["repeat"], r["boilers"]) for r in home.rows(HEATING)]
+        assert sorted(held) == [("A", 1, 1), ("A", 2, 3), ("B", 1, 2), ("B", 2, 2), ("C", 1, 4)]
+        home.clock.forward(days=1)
+        (outcome,) = home.refresh(HEATING, refetch=True)
+        assert (outcome.status, outcome.counts.unchanged) == ("unchanged", 5)
 
     def test_a_register_without_rows_takes_nothing_away(self, home: Home) -> None:
         home.put(*self.PLACE, register("A"))
