@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,7 @@ from energy_assets.sandbox.faults import Asked
 from energy_assets.sandbox.neso.app import ROUTES_OF_TABLES, NesoSandbox
 from energy_assets.sandbox.neso.maker import CatalogueMaker
 from energy_assets.sandbox.neso.shelf import Content, Entry
+from energy_assets.sandbox.neso.tables import Rows
 from energy_assets.sources.neso.client import NesoPortal, PortalAccess
 from energy_assets.sources.neso.lanes import FOLDER, Lane, Lanes
 from energy_assets.sources.neso.memory import Failures, Memory
@@ -42,7 +43,8 @@ TINY = 1e-5
 """What is lost where instants are kept as seconds."""
 
 FAMILIES = datasets("neso")
-POLL_SECONDS = 0.0005
+POLL_SECONDS = 0.002
+"""Real time between two looks of those who sleep: each costs some work, and a day has some thousand sleeps."""
 
 
 class Few(CatalogueMaker):
@@ -58,7 +60,7 @@ class Few(CatalogueMaker):
 
 
 class Still(CatalogueMaker):
-    """Everything as it is when the day begins, so that a day of probes is soon read; uploads change all the same."""
+    """Everything as it is when the day begins, and of what is probed often only columns: a day is soon read."""
 
     def __init__(self, entries: Sequence[Dataset]) -> None:
         super().__init__(entries)
@@ -66,7 +68,9 @@ class Still(CatalogueMaker):
 
     def content(self, entry: Entry, now: datetime) -> Content:
         if entry.key not in self._still:
-            self._still[entry.key] = super().content(entry, now)
+            content = super().content(entry, now)
+            often = any(d.files and d.files.package == entry.package and d.files.probe_minutes <= 60 for d in TABLED)
+            self._still[entry.key] = replace(content, cells=()) if often and isinstance(content, Rows) else content
         return self._still[entry.key]
 
 
