@@ -49,6 +49,9 @@ LARGEST_ANSWER = 512 * 1024 * 1024
 LARGEST_INFLATED = 8 * 1024**3
 """Bytes that an archive may unpack to: thirty times the largest file known, and a bound for nonsense."""
 
+ODD_MOST = 100_000
+"""Rows of another width that are kept of a file: with more of them it is no table of this header."""
+
 INTERNAL = frozenset({"_id", "_full_text"})
 """Columns that the portal's database adds."""
 
@@ -202,6 +205,8 @@ class _CsvSheet(Sheet):
         self._made.clear()
 
     def _set_aside(self, row: pa_csv.InvalidRow) -> str:
+        if len(self.odd) >= ODD_MOST:
+            return "error"
         number = row.number - self._skip - 1 if row.number is not None else -1
         self.odd.append(OddRow(number, row.text, row.actual_columns, last=False))
         return "skip"

@@ -47,6 +47,10 @@ CHUNK_ROWS = 100_000
 READER_MEMORY = "160MB"
 """Memory of the statements of one reader: a batch is a few megabytes, and answers of a search up to some tens."""
 
+NOTED_MOST = 100_000
+"""Bad rows of which anything is kept: a hundredth of a file of ten million rows, the most that is let pass. A file with
+more of them is refused, and they would take more memory than its reading."""
+
 HOUR = 3600 * 1_000_000
 
 _SECOND_HOUR = np.uint64(0x9E3779B97F4A7C15)
@@ -166,6 +170,7 @@ class TableReading:
         self._keys: list[NDArray[np.uint64]] = []
         self._rows = 0
         self._bad: list[tuple[int, str, str]] = []
+        self._unnoted = 0
         self._halves = 0
         self._doubts: list[_Doubt] = []
         self._dropped = np.empty(0, np.int64)
@@ -209,7 +214,8 @@ class TableReading:
         self._tell_hours()
         self._settle_keys(caster)
         self._check_bad()
-        self.quarantine = self._quarantined(self._bad)
+        # Every one of a file that is loaded, so that each of its rows is accounted for.
+        self.quarantine = self._quarantined(self._bad, len(self._bad))
 
     def chunks(self, most: int = CHUNK_ROWS, next_receipt: Callable[[], str] | None = None) -> Iterator[Typed]:
         """The rows in pieces, each complete with provenance; the first piece carries quarantine and counts.
@@ -315,10 +321,12 @@ class TableReading:
         return sound
 
     def _note_bad(self, bad: pa.Table, raw: str) -> None:
-        """Keep number, reason and raw cells of rows that cannot be typed, up to what is quarantined of a file."""
+        """Keep number and reason of rows that cannot be typed, and the raw cells of the first."""
         room = HOLD_BACK_ROWS - len(self._bad)
-        numbers = bad.column(casting.NUMBER).to_pylist()
-        reasons = bad.column(casting.REASON).to_pylist()
+        noted = bad.slice(0, max(NOTED_MOST - len(self._bad), 0))
+        self._unnoted += bad.num_rows - noted.num_rows
+        numbers = noted.column(casting.NUMBER).to_pylist()
+        reasons = noted.column(casting.REASON).to_pylist()
         wanted = ", ".join(str(n) for n in numbers[: max(room, 0)])
         texts: dict[int, str] = {}
         if wanted:
@@ -366,8 +374,8 @@ class TableReading:
         Raises:
             RefusedBodyError: More than the limit.
         """
-        bad = len(self._bad) - self._halves
-        if bad <= self.fetched * QUARANTINE_LIMIT:
+        bad = len(self._bad) + self._unnoted - self._halves
+        if bad <= self.fetched * QUARANTINE_LIMIT and not self._unnoted:
             return
         first = min(self._bad)[1]
         raise self.refusal(
@@ -550,9 +558,9 @@ class TableReading:
         }
         return arrow.empty(pa.schema([(f.name, kinds[f.type]) for f in (*self._dataset.fields, *self.extra)]))
 
-    def _quarantined(self, bad: Sequence[tuple[int, str, str]]) -> pa.Table:
+    def _quarantined(self, bad: Sequence[tuple[int, str, str]], most: int = HOLD_BACK_ROWS) -> pa.Table:
         """Bad rows as they are quarantined, in the order of the file."""
-        rows = sorted(bad)[:HOLD_BACK_ROWS] if len(bad) > HOLD_BACK_ROWS else sorted(bad)
+        rows = sorted(bad)[:most]
         count, window = len(rows), self._stamp.window
         instants = (window.from_utc, window.to_utc, self._stamp.ingested_utc)
         columns = [

@@ -273,6 +273,26 @@ class TestEnds:
         with pytest.raises(RefusedBodyError, match="ends inside quotes"):
             read("system_inertia", PLAIN + '2026-01-01,3,"20', tmp_path)
 
+    @pytest.mark.parametrize("bad", ["{p},x,1", "{p},1"])
+    def test_every_bad_row_of_a_file_that_is_loaded_is_accounted_for(
+        self, bad: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("energy_assets.ingest.tables.HOLD_BACK_ROWS", 2)
+        days = [f"20{20 + n // 365:02}-{1 + n % 12:02}-{1 + n // 12 % 28:02}" for n in range(600)]
+        rows = [f"{day},{p},1,1" for day in dict.fromkeys(days) for p in (1, 2)]
+        spoiled = [f"2026-12-31,{bad.format(p=p)}" for p in range(1, 5)]
+        result = read("system_inertia", inertia(*spoiled, *rows), tmp_path)
+        assert (len(result.quarantine), len(result.rows)) == (4, len(rows))
+
+    @pytest.mark.parametrize("bad", ["2026-01-0{n},1,x,190", "2026-01-0{n},1,190"])
+    def test_a_file_of_which_most_is_bad_is_refused_without_keeping_all_of_it(
+        self, bad: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("energy_assets.ingest.tables.NOTED_MOST", 3)
+        monkeypatch.setattr("energy_assets.ingest.sheets.ODD_MOST", 3)
+        with pytest.raises(RefusedBodyError, match=r"5 of 5 rows cannot be stored|the file is no CSV"):
+            read("system_inertia", inertia(*(bad.format(n=n) for n in range(1, 6))), tmp_path)
+
     def test_a_row_of_another_width_is_quarantined_with_its_text(self, tmp_path: Path) -> None:
         rows = [f"2026-01-{day:02},{p},1,1" for day in (1, 2, 3) for p in range(1, 41)]
         result = read("system_inertia", inertia(*rows[:60], "2026-01-09,1,5", *rows[60:]), tmp_path)
