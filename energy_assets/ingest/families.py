@@ -61,6 +61,13 @@ LONGEST = timedelta(minutes=50)
 """After this no further file and no further table is asked for in one refresh: the rest is for the next one, which must
 not be kept from looking at what changes by the hour. A policy may ask for the whole instead."""
 
+LIST_AGAIN = timedelta(minutes=10)
+"""While a refresh lasts the list is asked for again after this long, for families that change while it does: as often
+as the ticks that are left out meanwhile would."""
+
+STAMPS_APART = timedelta(minutes=2)
+"""Between what the portal and what its storage say of the same change lie seconds."""
+
 LOOK_AGAIN_SECONDS = 30.0
 """Longest sleep while a table is waited for: a turn of the lane, after which another one may be nearer."""
 
@@ -138,6 +145,7 @@ class _Check:
             raise ContractError("this engine has no portal to ask for files")
         self._access = engine.portal
         self._datasets = datasets
+        self._possible: Sequence[Dataset] = ()
         self._days = (from_day, to_day)
         self._policy = policy
         self._engine = engine
@@ -151,12 +159,13 @@ class _Check:
         self._failed: dict[str, Failure] = {}
         self._succeeded: set[str] = set()
         self._unanswered = 0
-        self._now = engine.clock()
+        self._under_way: set[str] = set()
+        self._now = self._first_listed = self._listed = engine.clock()
 
     async def run(self) -> list[Outcome]:
         """Outcomes in the order of the datasets."""
         out = {d.code: holdings.days_of_interest(d, *self._days, self._now) for d in self._datasets}
-        possible = [d for d in self._datasets if not out[d.code]]
+        possible = self._possible = [d for d in self._datasets if not out[d.code]]
         if not possible:
             return [self._idle(d, out[d.code]) for d in self._datasets]
         # Before anybody is asked: a store that cannot be read is no reason to ask.
@@ -166,9 +175,10 @@ class _Check:
                 listed = _not_empty(await portal.sweep())
             except (FetchError, ContractError) as error:
                 return [self._idle(d, out[d.code]) if out[d.code] else _unlisted(d, error) for d in self._datasets]
+            self._first_listed = listed.swept_utc
             learned = self._access.memory.learn(listed)
             _tell(learned.changes)
-            now = self._now = self._engine.clock()
+            now = self._now = self._listed = self._engine.clock()
             held = self._known(possible, listed, seen)
             for key in self._again(possible, listed, held) & held.keys():
                 held[key] = replace(held[key], fetched_utc=None)
@@ -303,6 +313,8 @@ class _Check:
         self, portal: NesoPortal, loader: _Loader, job: Job, earlier: asyncio.Task[None] | None = None
     ) -> None:
         """One job from request to receipts; what one meets, foreseen or not, never ends the others."""
+        await self._list_again(portal, loader)
+        self._under_way.update(r.id for r in job.resources)
         code = job.dataset.code
         fetched: list[_Fetched] = []
         requested = self._engine.clock()
@@ -319,6 +331,7 @@ class _Check:
         finally:
             for one in fetched:
                 tidy(partial(self._engine.spool.discard, one.body))
+            self._under_way.difference_update(r.id for r in job.resources)
         self._unanswered = 0
         for receipt in receipts:
             self._tallies[code].add(receipt)
@@ -328,15 +341,48 @@ class _Check:
         self._succeeded.update(r.id for r in job.resources)
         self._tell_progress(code)
 
+    async def _list_again(self, portal: NesoPortal, loader: _Loader) -> None:
+        """Where a refresh lasts, load what has changed of files that change faster: a version missed is lost."""
+        now = self._engine.clock()
+        fast = [d for d in self._possible if d.files is not None and timedelta(minutes=d.files.probe_minutes) < LONGEST]
+        if not fast or now - self._listed < LIST_AGAIN or self._unanswered >= GIVE_UP_AFTER:
+            return
+        # Before anything is waited for: one of the jobs that begin is enough.
+        self._listed = now
+        try:
+            listed = _not_empty(await portal.sweep())
+        except (FetchError, ContractError) as error:
+            logger.warning("NESO's portal was not listed again while a refresh lasts: %s", error)
+            return
+        for job in holdings.agenda(fast, listed, self._held_now, {}, now).files:
+            if not self._under_way & {r.id for r in job.resources}:
+                self._planned[job.dataset.code] += len(job.resources)
+                await self._job(portal, loader, job)
+
     async def _fetch(self, portal: NesoPortal, dataset: Dataset, resource: Resource) -> _Fetched:
         destination = self._engine.spool.new_path(dataset.code)
         if resource.is_file:
             download = await portal.file(resource, destination, group=dataset.code)
+            resource = await self._as_it_came(portal, dataset, resource, download.modified_utc)
             least = 0 if download.zipped else await self._least(portal, dataset, resource, download.body)
             return _Fetched(resource, download.body, Part.of(resource, at_least=least))
         table = await portal.table(resource, destination, group=dataset.code)
         form: Form = "csv" if table.form == "csv" else "search"
         return _Fetched(resource, table.body, Part.of(resource, form, table.schema.total))
+
+    async def _as_it_came(
+        self, portal: NesoPortal, dataset: Dataset, resource: Resource, modified: datetime | None
+    ) -> Resource:
+        """The resource with the portal's word on the file that came, which may be a newer one than was listed.
+
+        Otherwise that one would be stored as the issue before it, whose place it took.
+        """
+        told = resource.last_modified_utc
+        if modified is None or modified <= self._first_listed or (told and modified <= told + STAMPS_APART):
+            return resource
+        package = await portal.package(resource.package)
+        listed = holdings.family_resources(dataset, Portal((package,), self._now))
+        return next((r for r in listed if r.id == resource.id), resource)
 
     async def _least(self, portal: NesoPortal, dataset: Dataset, resource: Resource, body: Body) -> int:
         """Rows that a file must have which ends without an end of line, as the portal's own table of it tells.

@@ -10,10 +10,12 @@ import pytest
 
 from energy_assets.catalogue import dataset
 from energy_assets.ingest.families import GIVE_UP_AFTER
+from energy_assets.ingest.model import Policy
+from energy_assets.ingest.refresh import refresh
 from energy_assets.sandbox.neso.app import DOWNLOAD
 from energy_assets.sources.neso.due import REFUSED_REST, REST
 from energy_assets.sources.neso.memory import Memory
-from energy_assets_tests.neso.home import Clock, Home
+from energy_assets_tests.neso.home import FIRST_DAY, LAST_DAY, Clock, Home
 from energy_assets_tests.neso.world import Stage
 
 EMBEDDED = "neso/embedded_forecast"
@@ -97,6 +99,31 @@ class TestForecasts:
 
         (known,) = home.rows(EMBEDDED, view="latest", published_as_of=datetime(2026, 10, 8, 10, tzinfo=UTC))
         assert known["embedded_wind_forecast"] == 100
+
+    def test_a_file_that_was_replaced_after_it_was_listed_is_the_issue_that_it_is(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("energy_assets.ingest.families.FILES_AHEAD", 1)
+        costs = dataset("neso/constraint_cost_forecast")
+
+        def put_costs(value: float) -> None:
+            text = f"Month,Constraint Cost (£m)\nApr-26,{value}\n"
+            home.put(costs.query.path, "24 Months Ahead Constraint Cost Forecast", text)
+
+        def progress(code: str, done: int, planned: int) -> None:
+            if code != costs.code:
+                home.clock.forward(minutes=5)
+                put_costs(2.5)
+
+        put_demand(home, 1)
+        home.clock.forward(minutes=1)
+        put_costs(1.5)
+        policy = Policy(run_id="test")
+        outcomes = refresh([costs, dataset(DEMAND)], FIRST_DAY, LAST_DAY, policy, home.engine(), on_progress=progress)
+        assert [(o.status, o.failures) for o in outcomes] == [("written", ())] * 2
+        (row,) = home.rows(costs)
+        assert (row["constraint_cost_gbpm"], row["issue_utc"].minute) == (2.5, 6)
+        assert home.refresh(costs)[0].windows == 0
 
     def test_an_issue_published_again_with_two_values_changed_gives_two_history_rows(self, home: Home) -> None:
         name = ("embedded-wind-and-solar-forecasts", "Embedded Solar and Wind Forecast")
@@ -237,6 +264,32 @@ class TestHistories:
         home.put(entry.files.package, name, f"{header}\n{row}\n", id=before.id, modified_utc=before.modified_utc)
         outcome = home.refresh(REQUIREMENTS, archive)[1]
         assert (outcome.status, outcome.counts.inserted) == ("written", 1)
+
+    def test_what_changes_while_a_long_refresh_lasts_is_not_missed(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("energy_assets.ingest.families.FILES_AHEAD", 1)
+        fast = dataset("neso/national_carbon_intensity")
+        header = ",".join(f.aliases[0] for f in fast.fields if f.origin == "row" and f.aliases)
+
+        def put_fast(number: int) -> None:
+            own = {"instant": "2026-10-08T12:00:00", "text": "low"}
+            row = ",".join(own.get(f.type, str(number)) for f in fast.fields if f.origin == "row" and f.aliases)
+            home.put(fast.query.path, "National Carbon Intensity Forecast", f"{header}\n{row}\n")
+
+        def progress(code: str, done: int, planned: int) -> None:
+            if code != fast.code:
+                home.clock.forward(minutes=4)
+                put_fast(done)
+
+        put_fast(0)
+        for year in range(2018, 2026):
+            put_demand(home, 1, year=year, day=f"{year}-03-01")
+        policy = Policy(run_id="test", waits=True)
+        outcomes = refresh([fast, dataset(DEMAND)], FIRST_DAY, LAST_DAY, policy, home.engine(), on_progress=progress)
+        assert [(o.status, o.failures) for o in outcomes] == [("written", ())] * 2
+        assert outcomes[0].windows == 3
+        assert len(home.rows(fast, view="history")) == 2
 
     def test_of_two_files_the_one_that_changed_later_counts_whichever_comes_first(self, home: Home) -> None:
         put_demand(home, 1, 1, year=2025)
