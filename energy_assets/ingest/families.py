@@ -351,7 +351,7 @@ class _Check:
         self._listed = now
         try:
             listed = _not_empty(await portal.sweep())
-        except (FetchError, ContractError) as error:
+        except EnergyAssetsError as error:
             logger.warning("NESO's portal was not listed again while a refresh lasts: %s", error)
             return
         for job in holdings.agenda(fast, listed, self._held_now, {}, now).files:
