@@ -34,6 +34,7 @@ def cli(provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comma
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_offline_every_dataset_gets_a_day_and_a_second_time_changes_nothing(cli: CommandLine) -> None:
     said = cli.ok("demo", "--offline", ENERGY_ASSETS_ELEXON_URL=NOWHERE)
     count = len(datasets("bmrs")) + len(datasets("neso"))
