@@ -87,6 +87,11 @@ FILE_KINDS = {
 _WAYS = {"file": "files", "datastore": "tables without a file", "both": "files, and tables without one"}
 
 
+def _personal_rows(files: Files) -> str:
+    rule = files.personal_rows
+    return f"{_columns(rule.columns)} where `{rule.named_in}` names a contact" if rule is not None else ""
+
+
 def file_facts(files: Files) -> list[tuple[str, str]]:
     """What is worth knowing about a family of files, as label and text; empty facts are left out."""
     rows = [
@@ -97,6 +102,7 @@ def file_facts(files: Files) -> list[tuple[str, str]]:
         ("Start and end from", _interval(files.interval)),
         ("Some files lack", _columns(files.optional)),
         ("Left out unless asked for", _columns(tuple(f.name for f in files.personal))),
+        ("Left empty unless asked for", _personal_rows(files)),
         ("Columns that come and go", f"headers like `{files.grows}`" if files.grows else ""),
         ("Looked at", f"every {minutes_text(files.probe_minutes)} where the portal does not say when it changed"),
     ]

@@ -479,6 +479,21 @@ class KnownResource:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonalRows:
+    """Rows that may tell data about persons by what one of their cells says.
+
+    Attributes:
+        named_in: Column that says what a row is about.
+        pattern: Regular expression that is found in it, in upper or lower case, where that is a person.
+        columns: Columns that are left empty in such a row.
+    """
+
+    named_in: str
+    pattern: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
     """How the files of one family are found on a portal, and how they are read.
 
@@ -502,6 +517,7 @@ class Files:
         interval: How ``start_utc`` and ``end_utc`` are derived.
         day_of: Column whose day is kept as ``day``, where rows have no column with their day.
         personal: Columns with data about persons, not among the table's unless asked for.
+        personal_rows: Rows with such data in columns that are otherwise about other things, left empty likewise.
         repeats: Whether equal rows are facts of their own: they are numbered in ``repeat``.
         text: How text becomes values.
         probe_minutes: How often a table without change stamp is to be looked at.
@@ -522,9 +538,15 @@ class Files:
     interval: IntervalRule | None = None
     day_of: str | None = None
     personal: tuple[Field, ...] = ()
+    personal_rows: PersonalRows | None = None
     repeats: bool = False
     text: TextRules = TextRules()
     probe_minutes: int = 1440
+
+    @property
+    def leaves_persons_out(self) -> bool:
+        """Whether the files have data about persons that are not stored."""
+        return bool(self.personal) or self.personal_rows is not None
 
     def holds(self, resource: str) -> bool:
         """Whether a resource of the package, by its name, is one of the family."""

@@ -144,14 +144,23 @@ class Caster:
 
     def raw(self, source: str) -> str:
         """Raw cells of rows as JSON by header, without those that are left out."""
-        pairs = [f"{_text(self.layout.headers[name])}, c{i}" for name, i in self.layout.cells.items()]
+        cells = self.layout.cells
+        pairs = [f"{_text(self.layout.headers[name])}, {self._cell(name, i)}" for name, i in cells.items()]
         pairs += [f"{_text(f.aliases[0])}, c{i}" for f, i in self.layout.extra]
         return f"SELECT {NUMBER}, json_object({', '.join(pairs)})::VARCHAR AS raw FROM {source}"
 
     def _cleaned(self) -> Iterator[str]:
         """Every cell; null where there is nothing in it."""
         for name, i in (*self.layout.cells.items(), *((f.name, i) for f, i in self.layout.extra)):
-            yield f"nullif(c{i}, '') AS {_q('raw ' + name)}"
+            yield f"nullif({self._cell(name, i)}, '') AS {_q('raw ' + name)}"
+
+    def _cell(self, name: str, place: int) -> str:
+        """A cell, null where it tells of a person and is left out."""
+        rule = self.files.personal_rows
+        if rule is None or name not in rule.columns or rule.named_in not in self.layout.cells:
+            return f"c{place}"
+        told = f"regexp_matches(c{self.layout.cells[rule.named_in]}, {_text(rule.pattern)}, 'i')"
+        return f"CASE WHEN {told} THEN NULL ELSE c{place} END"
 
     def _unheaded(self) -> str:
         """Whether a value stands under no header."""

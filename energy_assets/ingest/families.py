@@ -514,7 +514,7 @@ class _Loader:
 
     def _keep(self, dataset: Dataset, body: Body, receipt: Receipt) -> None:
         """Keep a body for a while; one with data about persons is kept only where their columns are."""
-        unwanted = dataset.files is not None and dataset.files.personal and not self._engine.personal
+        unwanted = dataset.files is not None and dataset.files.leaves_persons_out and not self._engine.personal
         spool = self._engine.spool
         tidy(partial(spool.discard, body) if unwanted else partial(spool.keep, body, receipt))
 

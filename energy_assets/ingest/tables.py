@@ -87,10 +87,10 @@ class Part:
 def with_personal(dataset: Dataset) -> Dataset:
     """The same entry with the columns about persons that it leaves out."""
     files = dataset.files
-    if files is None or not files.personal:
+    if files is None or not files.leaves_persons_out:
         return dataset
     table = replace(dataset.table, fields=(*dataset.table.fields, *files.personal))
-    return replace(dataset, table=table, files=replace(files, personal=()))
+    return replace(dataset, table=table, files=replace(files, personal=(), personal_rows=None))
 
 
 class TableReader:
@@ -366,7 +366,7 @@ class TableReading:
 
     def _without_persons(self, text: str) -> str:
         """A raw row; nothing of it where some of it must not be kept."""
-        return "" if self._files.personal else text
+        return "" if self._files.leaves_persons_out else text
 
     def _check_bad(self) -> None:
         """Refuse the file when too many of its rows are bad.

@@ -17,6 +17,7 @@ from energy_assets_tests.neso.home import Clock, Home
 from energy_assets_tests.neso.world import Stage
 
 UNITS = "neso/capacity_units"
+CHANGES = "neso/capacity_unit_changes"
 PLACE = ("capacity-market-register", "Capacity Market Unit (CMU)")
 EMAIL, PHONE = "somebody@example.com", "020 7946 0000"
 COLUMNS = ("secondary_trading_contact_email", "secondary_trading_contact_telephone")
@@ -83,6 +84,28 @@ def test_nor_where_the_file_is_refused(home: Home, body: str) -> None:
     held = everything(home)
     assert EMAIL not in held
     assert PHONE not in held
+
+
+def changes() -> str:
+    entry = dataset(CHANGES)
+    names = [f.aliases[0] for f in entry.fields if f.origin == "row"]
+    about = {"Secondary Trading Contact - Email": EMAIL, "SECONDARY TRADING CONTACT_TELEPHONE": PHONE, "Status": "Live"}
+    lines = [",".join(names)]
+    for attribute, value in about.items():
+        own = {"Attribute": attribute, "Previous": value, "Latest": f"{value} too", "Change Date": "2026-01-02"}
+        lines.append(",".join(own.get(name, "1") for name in names))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_change_of_a_contact_is_told_without_what_was_and_is_written(home: Home, wanted: bool) -> None:
+    home.put(PLACE[0], "Capacity Market Unit (CMU) History", changes())
+    (outcome,) = home.refresh(CHANGES, personal=wanted)
+    assert (outcome.status, outcome.counts.inserted) == ("written", 3)
+    told = {r["previous"] for r in home.rows(CHANGES)}
+    assert told == ({EMAIL, PHONE, "Live"} if wanted else {None, "Live"})
+    held = everything(home)
+    assert (EMAIL in held, PHONE in held) == (wanted, wanted)
 
 
 def test_bodies_of_others_are_kept(home: Home) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from energy_assets.catalogue.model import Dataset, Field
+from energy_assets.catalogue.model import Dataset, Field, PersonalRows
 from energy_assets.catalogue.neso.build import UNSURE_KEY, columns, entry
 
 GROUP = "electricity_market_reform"
@@ -12,6 +12,12 @@ GROUP = "electricity_market_reform"
 _PACKAGE = "capacity-market-register"
 _CADENCE = "weekly or so"
 _BEGINS = date(2025, 2, 18)
+
+
+CONTACTS = PersonalRows("attribute", "contact|phone|e-?mail", ("previous", "latest"))
+"""Every column of the register may be an attribute that changed, those with a telephone and an e-mail among them."""
+
+CHANGES_OF_CONTACTS = ("What was and is written is left out where a contact changed.",)
 
 
 def _register(
@@ -24,6 +30,7 @@ def _register(
     key: str,
     rows: int | None = None,
     personal: tuple[Field, ...] = (),
+    personal_rows: PersonalRows | None = None,
     notes: tuple[str, ...] = (),
     unsure: tuple[str, ...] = (),
 ) -> Dataset:
@@ -40,6 +47,7 @@ def _register(
         key=key,
         repeats=True,
         personal=personal,
+        personal_rows=personal_rows,
         cadence=_CADENCE,
         begins=_BEGINS,
         rows_per_day=rows,
@@ -233,6 +241,8 @@ UNIT_CHANGES = _register(
         Change Date
         """),
     key="auction_name application_id cmu_id attribute change_date change_type",
+    personal_rows=CONTACTS,
+    notes=CHANGES_OF_CONTACTS,
 )
 COMPONENTS = _register(
     "COMPONENTS",
@@ -283,6 +293,8 @@ COMPONENT_CHANGES = _register(
         Change Date
         """),
     key="auction_name application_id cmu_id component_id attribute change_date change_type",
+    personal_rows=CONTACTS,
+    notes=CHANGES_OF_CONTACTS,
     rows=7_460,
 )
 COMPONENT_CHANGES_BEFORE = _register(
@@ -304,6 +316,8 @@ COMPONENT_CHANGES_BEFORE = _register(
         Change Date
         """),
     key="auction_name application_id cmu_id component_id attribute change_date change_type",
+    personal_rows=CONTACTS,
+    notes=CHANGES_OF_CONTACTS,
     rows=1_918_503,
 )
 
