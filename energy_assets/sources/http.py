@@ -501,6 +501,9 @@ def user_agent() -> str:
 
 def make_client(base: str, concurrency: int, patience: Patience, headers: Mapping[str, str]) -> httpx.AsyncClient:
     """The HTTP library's client for one provider, with our limits; redirects are the caller's."""
+    # They log every address at INFO, its query included, and keys and signatures are in some.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     usual = {"User-Agent": user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"}
     return httpx.AsyncClient(
         headers={**usual, **headers},

@@ -82,6 +82,13 @@ class TestFile:
         got = fetched(world, to)
         assert (got.body.size, got.body.sha256) == (4_000_004, hashlib.sha256(large.read_bytes()).hexdigest())
 
+    def test_signed_addresses_are_in_no_log(self, world: World, to: Path, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level("DEBUG")
+        put(world)
+        fetched(world, to)
+        assert "Signature" not in caplog.text
+        assert not [record for record in caplog.records if record.name.startswith(("httpx", "httpcore"))]
+
     def test_a_zip_called_csv_is_noted(self, world: World, to: Path) -> None:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as file:

@@ -288,7 +288,8 @@ def _scope(rules: Files, storage: StorageAxis, scope: tuple[str, ...]) -> tuple[
     """
     if rules.kind == "register":
         return ("_partition_day",)
-    if rules.repeats and rules.kind == "history" and len(rules.known) == 1 and not scope and storage.column:
+    alone = len(rules.known) == 1 and re.fullmatch(r"[^?*|+]*", rules.resources) is not None
+    if rules.repeats and rules.kind == "history" and alone and not scope and storage.column:
         return (storage.column,)
     return scope
 
