@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -90,8 +91,24 @@ IRIS_SILENCE_SECONDS = 300
 IRIS_GIVE_UP_SECONDS = 600
 """Ten minutes without the queue: longer than a failover of the service; a new process then tries with fresh state."""
 
-_SECRET = frozenset({"IRIS_CLIENT_SECRET", "IRIS_CONNECTION_STRING", "ENERGY_ASSETS_ALERT_URLS"})
+ALERT_ESCALATE_MINUTES = 60
+"""An hour: who was told first has had time to look, and little is lost that a refill does not bring back."""
+
+MOST_ESCALATE_MINUTES = 7 * 24 * 60
+"""Longer than a week nobody would call an escalation."""
+
+_SECRET = frozenset(
+    {
+        "IRIS_CLIENT_SECRET",
+        "IRIS_CONNECTION_STRING",
+        "ENERGY_ASSETS_ALERT_URLS",
+        "ENERGY_ASSETS_ALERT_ESCALATION_URLS",
+        "ENERGY_ASSETS_ALERT_HEARTBEAT_URL",
+    }
+)
 _KEYS_INSIDE = frozenset({"sharedaccesskey", "sharedaccesssignature"})
+_QUIET = re.compile(r"(\d{1,2}:\d{2})\s*-\s*(\d{1,2}:\d{2})")
+_BETWEEN_URLS = re.compile(r"\s+|,+(?=\s|$|[A-Za-z][A-Za-z0-9+.-]*://)")
 _SYSTEM_SCHEMAS = ("information_schema", "pg_catalog")
 
 
@@ -159,8 +176,39 @@ def _schema(value: str) -> str:
     return value
 
 
-def _words(value: object) -> object:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+def _alert_urls(value: object) -> object:
+    """Addresses separated by spaces or commas; a comma within one (a list of recipients) is part of it."""
+    if not isinstance(value, str):
+        return value
+    urls = tuple(url for url in _BETWEEN_URLS.split(value) if url)
+    for number, url in enumerate(urls, start=1):
+        if "://" not in url:
+            raise ValueError(f"address number {number} does not begin with a scheme, as slack:// or mailto://")
+    return urls
+
+
+def _heartbeat(value: SecretStr | None) -> SecretStr | None:
+    """An http(s) address; who knows it could keep a dead machine looking alive."""
+    if value is None:
+        return None
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it must begin with http:// or https:// and name a host")
+    return value
+
+
+def _quiet_hours(value: object) -> object:
+    """Two wall-clock times, as ``22:00-07:00``."""
+    if not isinstance(value, str):
+        return value
+    match = _QUIET.fullmatch(value.strip())
+    try:
+        first, last = (time(*map(int, part.split(":"))) for part in match.groups()) if match else (time(), time())
+    except ValueError:
+        first = last = time()
+    if first == last:
+        raise ValueError("it must be two different times of day, as 22:00-07:00")
+    return first, last
 
 
 def _upper(value: object) -> object:
@@ -183,6 +231,8 @@ Authority = Annotated[str, AfterValidator(_authority)]
 QueueEndpoint = Annotated[str, AfterValidator(_queue_endpoint)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Schema = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_schema)]
+AlertUrls = Annotated[tuple[SecretStr, ...], BeforeValidator(_alert_urls)]
+QuietHours = Annotated[tuple[time, time] | None, BeforeValidator(_quiet_hours)]
 IrisTransport = Annotated[Literal["amqp", "websocket"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 
@@ -241,7 +291,13 @@ class Settings(BaseSettings):
         iris_give_up_seconds: Time without the queue after which the listener ends, for its supervisor to start it anew.
         sheet_id: Spreadsheet that mirrors the status.
         sheets_url: Address of a stand-in for Google Sheets.
-        alert_urls: Apprise addresses; they carry secrets.
+        alert_urls: Apprise addresses that are told of every incident; they carry secrets.
+        alert_escalation_urls: Further ones that are told of what lasts.
+        alert_escalate_minutes: How long it has to last, from when it was first told.
+        alert_quiet_hours: Wall-clock times in Europe/London, half-open, between which nobody is told; ``None`` for
+            never. The first may be later than the second: the night.
+        alert_errors_in_quiet_hours: Whether incidents of severity ``error`` are told all the same.
+        alert_heartbeat_url: Address that is asked for while alerts work, so that a watcher elsewhere notices silence.
     """
 
     model_config = SettingsConfigDict(
@@ -346,7 +402,19 @@ class Settings(BaseSettings):
 
     sheet_id: str | None = _setting("ENERGY_ASSETS_SHEET_ID")
     sheets_url: Address | None = _setting("ENERGY_ASSETS_SHEETS_URL")
-    alert_urls: Annotated[tuple[SecretStr, ...], BeforeValidator(_words)] = _setting("ENERGY_ASSETS_ALERT_URLS", ())
+    alert_urls: AlertUrls = _setting("ENERGY_ASSETS_ALERT_URLS", ())
+    alert_escalation_urls: AlertUrls = _setting("ENERGY_ASSETS_ALERT_ESCALATION_URLS", ())
+    alert_escalate_minutes: int = Field(
+        ALERT_ESCALATE_MINUTES,
+        ge=1,
+        le=MOST_ESCALATE_MINUTES,
+        validation_alias="ENERGY_ASSETS_ALERT_ESCALATE_MINUTES",
+    )
+    alert_quiet_hours: QuietHours = _setting("ENERGY_ASSETS_ALERT_QUIET_HOURS")
+    alert_errors_in_quiet_hours: bool = _setting("ENERGY_ASSETS_ALERT_ERRORS_IN_QUIET_HOURS", False)
+    alert_heartbeat_url: Annotated[SecretStr | None, AfterValidator(_heartbeat)] = _setting(
+        "ENERGY_ASSETS_ALERT_HEARTBEAT_URL"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -395,9 +463,10 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[SecretStr, ...]:
         """Every secret that is set, for redaction."""
-        single = (self.iris_client_secret, self.iris_connection_string)
+        single = (self.iris_client_secret, self.iris_connection_string, self.alert_heartbeat_url)
         shared = _shared_keys(self.iris_connection_string)
-        return (*self.bmrs_api_keys, *(s for s in single if s is not None), *shared, *self.alert_urls)
+        alerts = (*self.alert_urls, *self.alert_escalation_urls)
+        return (*self.bmrs_api_keys, *(s for s in single if s is not None), *shared, *alerts)
 
     def prepare_home(self) -> None:
         """Make the home with its log folder, and the warehouse file's folder.
