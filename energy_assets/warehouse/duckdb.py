@@ -25,7 +25,7 @@ from energy_assets.errors import ForeignRowsError, WarehouseError
 from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import locking, readings, service
 from energy_assets.warehouse.duckdb_parts import DuckDBParts
-from energy_assets.warehouse.interface import DatasetStatus, Location, ReadView, Usage
+from energy_assets.warehouse.interface import Answer, DatasetStatus, Location, Place, ReadView, Usage
 from energy_assets.warehouse.merge import Known, Merge, append, append_quarantine, look, one
 from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql
 
@@ -595,6 +595,21 @@ class DuckDBWarehouse:
             f"SELECT dataset, count(*) FROM {self._name(service.QUARANTINE)} GROUP BY dataset"
         ).fetchall()
         return dict(rows)
+
+    # Sums.
+
+    def answers(self, what: str, make: Callable[[Place], Sequence[str]]) -> Sequence[Answer]:
+        """Rows of each of some statements that only read, all of one moment; see the interface."""
+        with self._reading(what) as opened:
+            if opened is None:
+                return ()
+            cursor, known = opened
+            statements = make(Place(DUCKDB, self._schema, known.layouts, known.ids))
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                return [cursor.execute(statement).fetchall() for statement in statements]
+            finally:
+                self._rollback(cursor)
 
     # Copying.
 

@@ -43,6 +43,8 @@ BIGQUERY = Dialect(
         "number": "SAFE_CAST({text} AS FLOAT64)",
         "instant": "SAFE_CAST({text} AS TIMESTAMP)",
     },
+    digest="TO_JSON_STRING(STRUCT({columns}))",
+    unnested="UNNEST({array}) AS {name}",
     function="CREATE OR REPLACE TABLE FUNCTION {name}({parameter} TIMESTAMP) AS {body}",
     renamed={"_partition_day": DAY},
     service_options={

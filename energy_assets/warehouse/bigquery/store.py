@@ -42,7 +42,7 @@ from energy_assets.warehouse.bigquery.layout import ID, PAGE, Layouts, Listed, s
 from energy_assets.warehouse.bigquery.parts import BigQueryParts
 from energy_assets.warehouse.bigquery.preflight import preflight
 from energy_assets.warehouse.bigquery.stager import Rows, Stager, released
-from energy_assets.warehouse.interface import DatasetStatus, Location, ReadView, Usage
+from energy_assets.warehouse.interface import Answer, DatasetStatus, Location, Place, ReadView, Usage
 from energy_assets.warehouse.sql import HISTORY_COLUMNS, TableSql, history_name
 from energy_assets.warehouse.staging import ARROW_TYPES, complete, stage
 
@@ -639,6 +639,20 @@ class BigQueryWarehouse:
             what=what,
             table=table,
         )
+
+    # Sums.
+
+    def answers(self, what: str, make: Callable[[Place], Sequence[str]]) -> Sequence[Answer]:
+        """Rows of each of some statements that only read, one after another; see the interface."""
+        if not self._exists():
+            return ()
+        ids = {name: listed.table_id for name, listed in self._layouts.listed().items()}
+        stored: dict[str, list[str]] = {}
+        names = f"SELECT table_name, column_name FROM `{self._schema}`.INFORMATION_SCHEMA.COLUMNS"
+        for table, column in self._ask(names, what):
+            stored.setdefault(table, []).append(logical(column))
+        statements = make(Place(BIGQUERY, self._schema, stored, ids))
+        return [[tuple(_naive(value) for value in row) for row in self._ask(s, what)] for s in statements]
 
     # Copying.
 
