@@ -109,6 +109,7 @@ _SECRET = frozenset(
 _KEYS_INSIDE = frozenset({"sharedaccesskey", "sharedaccesssignature"})
 _QUIET = re.compile(r"(\d{1,2}:\d{2})\s*-\s*(\d{1,2}:\d{2})")
 _BETWEEN_URLS = re.compile(r"\s+|,+(?=\s|$|[A-Za-z][A-Za-z0-9+.-]*://)")
+_SHEET_ADDRESS = re.compile(r"https://docs\.google\.com/spreadsheets/(?:u/\d+/)?d/([A-Za-z0-9_-]+)(?:[/?#].*)?$")
 _SYSTEM_SCHEMAS = ("information_schema", "pg_catalog")
 
 
@@ -129,6 +130,26 @@ def _stand_in(value: str) -> str:
     if host == "googleapis.com" or host.endswith(".googleapis.com"):
         raise ValueError("it names Google itself, which is used when this is not set")
     return address
+
+
+def _loopback(value: str) -> str:
+    """An address of a stand-in on this machine, which is written to without credentials."""
+    address = _address(value)
+    if not _is_loopback(urlsplit(address).hostname or ""):
+        raise ValueError("it must be an address of this machine; Google itself is used when this is not set")
+    return address
+
+
+def _spreadsheet(value: object) -> object:
+    """A spreadsheet's identifier, which is part of its address as a browser shows it."""
+    match = _SHEET_ADDRESS.match(value.strip()) if isinstance(value, str) else None
+    return match.group(1) if match else value
+
+
+def _worksheet(value: str) -> str:
+    if value == "Summary":
+        raise ValueError("that worksheet is the summary")
+    return value
 
 
 def _host_and_port(value: str, schemes: tuple[str, ...], refusal: str, example: str) -> str:
@@ -203,12 +224,12 @@ def _quiet_hours(value: object) -> object:
         return value
     match = _QUIET.fullmatch(value.strip())
     try:
-        first, last = (time(*map(int, part.split(":"))) for part in match.groups()) if match else (time(), time())
+        times = tuple(time.fromisoformat(part.zfill(5)) for part in match.groups()) if match else ()
     except ValueError:
-        first = last = time()
-    if first == last:
+        times = ()
+    if len(set(times)) != 2:
         raise ValueError("it must be two different times of day, as 22:00-07:00")
-    return first, last
+    return times
 
 
 def _upper(value: object) -> object:
@@ -226,6 +247,9 @@ def _lower(value: object) -> object:
 
 Address = Annotated[str, AfterValidator(_address)]
 StandIn = Annotated[str, AfterValidator(_stand_in)]
+Loopback = Annotated[str, AfterValidator(_loopback)]
+SheetId = Annotated[str, BeforeValidator(_spreadsheet), Field(pattern=r"^[A-Za-z0-9_-]{8,100}$")]
+Worksheet = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,100}$"), AfterValidator(_worksheet)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Authority = Annotated[str, AfterValidator(_authority)]
 QueueEndpoint = Annotated[str, AfterValidator(_queue_endpoint)]
@@ -290,7 +314,10 @@ class Settings(BaseSettings):
         iris_silence_seconds: Time without a message after which the link is taken for dead.
         iris_give_up_seconds: Time without the queue after which the listener ends, for its supervisor to start it anew.
         sheet_id: Spreadsheet that mirrors the status.
-        sheets_url: Address of a stand-in for Google Sheets.
+        sheet_credentials: Key file of the service account that writes it; without one, application default credentials.
+        sheet_worksheet: Worksheet of the rows.
+        sheets_url: Address of a stand-in for Google Sheets on this machine; credentials are anonymous only when it is
+            set.
         alert_urls: Apprise addresses that are told of every incident; they carry secrets.
         alert_escalation_urls: Further ones that are told of what lasts.
         alert_escalate_minutes: How long it has to last, from when it was first told.
@@ -400,8 +427,10 @@ class Settings(BaseSettings):
         IRIS_GIVE_UP_SECONDS, ge=1, le=86_400, validation_alias="ENERGY_ASSETS_IRIS_GIVE_UP_SECONDS"
     )
 
-    sheet_id: str | None = _setting("ENERGY_ASSETS_SHEET_ID")
-    sheets_url: Address | None = _setting("ENERGY_ASSETS_SHEETS_URL")
+    sheet_id: SheetId | None = _setting("ENERGY_ASSETS_SHEET_ID")
+    sheet_credentials: Folder | None = _setting("ENERGY_ASSETS_SHEET_CREDENTIALS")
+    sheet_worksheet: Worksheet = _setting("ENERGY_ASSETS_SHEET_WORKSHEET", "Status")
+    sheets_url: Loopback | None = _setting("ENERGY_ASSETS_SHEETS_URL")
     alert_urls: AlertUrls = _setting("ENERGY_ASSETS_ALERT_URLS", ())
     alert_escalation_urls: AlertUrls = _setting("ENERGY_ASSETS_ALERT_ESCALATION_URLS", ())
     alert_escalate_minutes: int = Field(
