@@ -16,11 +16,24 @@ from energy_assets.assets.limits import limits_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
-from energy_assets.automation import iris, iris_repair, jobs, limits, schedules, sensors
-from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
+from energy_assets.automation import alerts, iris, iris_repair, jobs, limits, schedules, sensors
+from energy_assets.automation.housekeeping import HOUSEKEEPING, housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
 from energy_assets.wiring import table_place
+
+WATCHED_JOBS = (
+    jobs.BMRS_REFRESH,
+    jobs.BMRS_REVISIONS,
+    jobs.BMRS_REPAIR,
+    jobs.GB_DERIVED,
+    limits.GB_LIMITS,
+    jobs.IRIS_REPAIR,
+    iris.IRIS_LOAD,
+    iris.IRIS_CLEANUP,
+    HOUSEKEEPING,
+)
+"""Jobs that schedules and sensors start; who starts one by hand sees what becomes of it."""
 
 
 def build_definitions(platform: Platform | None = None, datasets: Sequence[Dataset] | None = None) -> dg.Definitions:
@@ -75,6 +88,8 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris.iris_drop_folder_sensor,
             iris_repair.iris_repair_sensor,
             iris_repair.iris_silence_sensor,
+            alerts.alerts_sensor(WATCHED_JOBS),
+            alerts.alerts_stale_sensor(entries),
         ],
         resources={"platform": platform, IO_MANAGER_KEY: WarehouseIOManager(platform.warehouse)},
         # One process per run: libraries load once, and twenty steps cost 2 s here against 10 to 23 s in processes.
