@@ -123,11 +123,12 @@ def _outside(dialect: Dialect, check: WindowCheck, snapshot: bool) -> str:
     if check.kind == "none" or check.column is None or snapshot:
         return NEVER
     column = f"T.{dialect.identifier(check.column)}"
-    begin, end = (
-        f"T._window_from_utc - INTERVAL {round(check.before.total_seconds())} SECOND",
-        f"T._window_to_utc + INTERVAL {round(check.after.total_seconds())} SECOND",
-    )
-    if check.kind == "instant":
+    by_instant = check.kind == "instant"
+    # The London date of an instant is its UTC date, or that of an hour later.
+    more = round(check.after.total_seconds()) + (0 if by_instant else 3600)
+    begin = f"T._window_from_utc - INTERVAL {round(check.before.total_seconds())} SECOND"
+    end = f"T._window_to_utc + INTERVAL {more} SECOND"
+    if by_instant:
         return f"({column} < {begin} OR {column} >= {end})"
     return f"({column} < CAST({begin} AS DATE) OR {column} > CAST({end} AS DATE))"
 
