@@ -16,7 +16,7 @@ from energy_assets.assets.limits import limits_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
-from energy_assets.automation import alerts, iris, iris_repair, jobs, limits, schedules, sensors
+from energy_assets.automation import alerts, iris, iris_repair, jobs, limits, schedules, sensors, sheet
 from energy_assets.automation.housekeeping import HOUSEKEEPING, housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
@@ -73,6 +73,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             jobs.iris_repair(archived),
             iris.iris_load,
             iris.iris_cleanup,
+            sheet.sync_sheet,
             housekeeping,
         ],
         schedules=[
@@ -88,6 +89,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris.iris_drop_folder_sensor,
             iris_repair.iris_repair_sensor,
             iris_repair.iris_silence_sensor,
+            sheet.sheet_sensor(shown.sheet_id is not None),
             alerts.alerts_sensor(WATCHED_JOBS),
             alerts.alerts_stale_sensor(entries),
         ],

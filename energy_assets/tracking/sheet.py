@@ -184,8 +184,7 @@ class Sheet:
         if any(changes.values()):
             self._book.write({name: blocks for name, blocks in changes.items() if blocks})
             done.written = True
-            first = min(wanted.layout.columns)
-            done.rows = sum(len(b.values) for b in wanted.blocks if b.column == first)
+            done.rows = len(wanted.changed)
         done.notices += [
             f"the row of {' '.join(key)} stood there twice; the further one was emptied" for key in wanted.repeated
         ]

@@ -69,12 +69,14 @@ class Plan:
     Attributes:
         layout: Where our columns are.
         blocks: Values to write, once ``layout.pushed`` is done; empty where nothing differs.
+        changed: Keys of the rows that differ.
         repeated: Keys of which there was more than one row; the further ones are emptied.
         size: Rows and columns that the worksheet needs at least.
     """
 
     layout: Layout
     blocks: tuple[Block, ...]
+    changed: tuple[Key, ...]
     repeated: tuple[Key, ...]
     size: tuple[int, int]
 
@@ -215,19 +217,21 @@ def plan(values: Values, rows: Sequence[Row]) -> Plan:
     places = locate(present, layout, keys)
     wanted: dict[int, Sequence[str]] = {layout.header: HEADERS}
     wanted.update(dict.fromkeys(places.repeats, [""] * len(HEADERS)))
-    end = places.end
+    end, whose = places.end, {}
     for row in rows:
         place = places.rows.get(row.key)
         if place is None:
             place, end = end, end + 1
-        wanted[place] = row.cells
+        wanted[place], whose[place] = row.cells, row.key
     changed = {
         r: cells
         for r, cells in wanted.items()
         if any(at(present, r, c) != cell for c, cell in zip(layout.columns, cells, strict=True))
     }
     size = (max(wanted) + 1, max(layout.columns) + 1)
-    return Plan(layout, tuple(blocks(changed, layout.columns)), tuple(places.repeats.values()), size)
+    repeated = tuple(places.repeats[r] for r in changed if r in places.repeats)
+    written = tuple(whose[r] for r in changed if r in whose)
+    return Plan(layout, tuple(blocks(changed, layout.columns)), written, repeated, size)
 
 
 def blocks(changed: Mapping[int, Sequence[Cell]], columns: Sequence[int]) -> list[Block]:

@@ -1,4 +1,4 @@
-"""What the sheet says of each dataset: one row from its receipts, and a summary of all rows; pure functions.
+"""What the sheet says of each dataset: one row from its receipts, and a summary of all rows.
 
 Where a row stands in a worksheet is the business of ``sheet_layout``, reaching a worksheet that of ``sheet_book``.
 """
@@ -6,13 +6,16 @@ Where a row stands in a worksheet is the business of ``sheet_layout``, reaching 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from energy_assets import calendar
-from energy_assets.catalogue.model import Profile
-from energy_assets.tracking.status import DatasetReport
+from energy_assets import calendar, catalogue
+from energy_assets.catalogue.model import Dataset, Profile
+from energy_assets.settings import Settings
+from energy_assets.sources.redaction import Redactor
+from energy_assets.tracking.status import DatasetReport, evaluate
+from energy_assets.warehouse.interface import Warehouse
 
 HEADERS = ("Source", "Dataset", "Last_Update", "Status", "Tracked_At", "Notes")
 """The columns that users of the older collector know, in their order."""
@@ -92,6 +95,31 @@ def shown(reports: Sequence[DatasetReport], profile: Profile) -> list[DatasetRep
     """
     asked = {r.dataset.provider for r in reports if r.state != "empty"}
     return [r for r in reports if r.state != "empty" or (r.dataset.provider in asked and profile in r.dataset.profiles)]
+
+
+def rows_at(
+    warehouse: Warehouse,
+    settings: Settings,
+    now: datetime,
+    under_way: Mapping[str, datetime] | None = None,
+    datasets: Sequence[Dataset] | None = None,
+) -> list[Row]:
+    """Every dataset's row, from receipts.
+
+    Args:
+        warehouse: Where receipts are.
+        settings: Name the profile, and the secrets that no note may hold.
+        now: The present, aware.
+        under_way: When the run that is at work on a dataset began, by dataset name.
+        datasets: Catalogue entries in place of all.
+
+    Raises:
+        WarehouseError: The warehouse cannot be read.
+    """
+    entries = catalogue.datasets() if datasets is None else datasets
+    reports = shown(evaluate(entries, warehouse, now, newest=False), settings.profile)
+    redact = Redactor(settings.secrets())
+    return [replace(row, notes=redact(row.notes)) for row in rows_of(reports, now, under_way)]
 
 
 def rows_of(
