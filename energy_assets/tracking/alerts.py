@@ -42,8 +42,8 @@ __all__ = ["Alerts", "Condition", "Reported", "Sent", "open_alerts"]
 logger = logging.getLogger(__name__)
 
 SENDING_SECONDS = 25.0
-"""After this long a report begins no further delivery: a sensor has a minute, and one that hangs takes eight seconds.
-What is left is sent by the next report."""
+"""After this long a report begins no further delivery: a sensor has a minute, and a mail server that does not answer
+takes fifteen seconds. What is left is sent by the next report."""
 
 TURNS_MOST = 3
 """Times that a sender looks again for what others have reported while it sent; theirs go out with the next report
