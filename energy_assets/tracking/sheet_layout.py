@@ -6,11 +6,12 @@ other columns is theirs and is never part of a change. Rows and columns are coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from energy_assets.tracking.sheet_rows import HEADERS, Cell, Key, Row
+from energy_assets.tracking.sheet_rows import HEADERS, STATUSES, Cell, Key, Row
 
 HEADER_ROWS = 20
 """Rows in which headers are looked for: people put a title above a table, hardly a page."""
@@ -23,6 +24,8 @@ SOURCE, DATASET = 0, 1
 Values = Sequence[Sequence[object]]
 
 T = TypeVar("T")
+
+_INSTANT = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ def find(values: Values, keys: Sequence[Key]) -> Layout:
     """Where our columns are, or are to be.
 
     A header that is not there gets a column right of everything, so that nothing of anybody's is written over. Where
-    no header is left, rows with known keys in the first two columns show that the header row was removed.
+    no header is left, columns with known keys, instants and statuses show that the header row was removed; notes
+    cannot be told from anybody's text.
 
     Args:
         values: The worksheet.
@@ -127,11 +131,25 @@ def find(values: Values, keys: Sequence[Key]) -> Layout:
     found = named.get(header, {})
     if len(found) >= LEAST_HEADERS:
         return _completed(values, header, found)
-    known = set(keys)
-    headless = any((at(values, r, SOURCE), at(values, r, DATASET)) in known for r in range(len(values)))
-    width = 0 if headless else _width(values)
-    columns = tuple(range(width, width + len(HEADERS)))
-    return Layout(0, columns, HEADERS, pushed=headless and any(text(cell) for cell in values[0]))
+    first, width = _headless(values, set(keys)), _width(values)
+    if first is None:
+        return Layout(0, tuple(range(width, width + len(HEADERS))), HEADERS)
+    notes = first + len(HEADERS) - 1
+    free = not any(at(values, r, notes) for r in range(len(values)))
+    columns = (*range(first, notes), notes if free else width)
+    return Layout(0, columns, HEADERS, pushed=any(text(cell) for cell in values[0]))
+
+
+def _headless(values: Values, known: Collection[Key]) -> int | None:
+    """First column of ours where headers are gone, by what is in the rows of known datasets."""
+    for first in range(_width(values)):
+        lines = [[at(values, r, c) for c in range(first, first + len(HEADERS))] for r in range(len(values))]
+        rows = [line for line in lines if (line[SOURCE], line[DATASET]) in known]
+        if rows and all(
+            all(map(_INSTANT.fullmatch, (line[2], line[4]))) and line[3] in ("", *STATUSES) for line in rows
+        ):
+            return first
+    return None
 
 
 def _completed(values: Values, header: int, found: Mapping[str, Sequence[int]]) -> Layout:
