@@ -53,7 +53,8 @@ DEAF_AFTER = 3
 """Failures in a row from which an address counts as deaf, so that the heartbeat stops: of one lost delivery nobody has
 to know."""
 
-NEWS: tuple[News, ...] = ("opened", "escalated", "resolved")
+NEWS: tuple[News, ...] = ("resolved", "opened", "escalated")
+"""Messages in their order: the end of an incident must not be read as that of one like it that has opened since."""
 
 Send = Callable[[Address, Message], str | None]
 Beat = Callable[["SecretStr"], str | None]
@@ -265,7 +266,8 @@ class Alerts:
             done.messages += 1
             return True
         self._ledger.change(lambda ledger: fail(ledger, address.name, reason, now))
-        sentence = f"{address.label} could not be told of {len(numbers)} incidents ({news}): {reason}"
+        many = f"{len(numbers)} incidents" if len(numbers) > 1 else "an incident"
+        sentence = f"{address.label} could not be told of {many} ({news}): {reason}"
         logger.warning("%s", sentence)
         done.failed.append(sentence)
         return False

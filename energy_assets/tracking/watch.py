@@ -138,7 +138,9 @@ def credential_conditions(expires: date | None, today: date) -> list[Condition]:
     sentence, _, remedy = warning.partition(": ")
     severity: Severity = "error" if expires - today <= SECRET_URGENT else "warning"
     subject = f"the IRIS client's secret {'has ended' if expires <= today else 'ends soon'}"
-    return [Condition("credentials iris", "credentials", severity, subject, f"{sentence}.", remedy.capitalize())]
+    return [
+        Condition("credentials iris", "credentials", severity, subject, f"{sentence}.", remedy[:1].upper() + remedy[1:])
+    ]
 
 
 def stale_conditions(reports: Sequence[DatasetReport], now: datetime) -> list[Condition]:

@@ -130,7 +130,7 @@ def test_quiet_hours_keep_back_what_is_told_at_their_end_if_it_still_holds(tmp_p
     alerts.report("s", [condition("stays", "error")], morning - MINUTE)
     assert hook.titles == ["energy_assets: warning: day is stale"]
     alerts.report("s", [condition("stays", "error")], morning)
-    assert hook.titles[1:] == ["energy_assets: error: stays is stale", "energy_assets: resolved: day is stale"]
+    assert hook.titles[1:] == ["energy_assets: resolved: day is stale", "energy_assets: error: stays is stale"]
     alerts.report("s", [], morning + MINUTE)
     alerts.report("s", [], morning + timedelta(hours=1))
     assert [t for t in hook.titles if "goes" in t] == []
@@ -152,7 +152,7 @@ def test_a_delivery_that_fails_is_repeated_to_that_address_alone_with_growing_wa
     done = alerts.report("s", [condition()], NOW)
     assert done.messages == 1
     assert done.failed == (
-        "json (number 1 of ENERGY_ASSETS_ALERT_URLS) could not be told of 1 incidents (opened): it answered with "
+        "json (number 1 of ENERGY_ASSETS_ALERT_URLS) could not be told of an incident (opened): it answered with "
         "status 503",
     )
     assert alerts.trouble() == {"json (number 1 of ENERGY_ASSETS_ALERT_URLS)": "it answered with status 503"}
