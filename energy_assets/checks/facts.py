@@ -11,7 +11,6 @@ from datetime import date, datetime
 from functools import cached_property
 
 from energy_assets.catalogue.model import Dataset, Field, Table, WindowCheck
-from energy_assets.ingest.model import Counts
 
 PERIOD = "settlementPeriod"
 """Elexon's name of the settlement period, in every dataset that has one."""
@@ -120,7 +119,7 @@ class ReceiptFacts:
     Attributes:
         windows: Windows.
         answered: Windows that brought rows.
-        counts: Sums of their counts.
+        counts: Sums of the counts of their rows, by the names that receipts have; empty without windows.
         failed: Windows whose newest receipt is a failure.
         suspect: Windows that were empty although data were due.
         unreconciled: Windows whose rows are not all accounted for.
@@ -135,7 +134,7 @@ class ReceiptFacts:
 
     windows: int = 0
     answered: int = 0
-    counts: Counts = field(default_factory=Counts)
+    counts: Mapping[str, int] = field(default_factory=dict)
     failed: int = 0
     suspect: int = 0
     unreconciled: int = 0
@@ -146,6 +145,11 @@ class ReceiptFacts:
     new_columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
     missing_columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
     bodies: tuple[BodyFacts, ...] = ()
+
+    @property
+    def fetched(self) -> int:
+        """Rows fetched."""
+        return self.counts.get("fetched", 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.facts import TableFacts
 from energy_assets.checks.model import CheckSpec, Finding, Severity
-from energy_assets.ingest.model import Window
+
+if TYPE_CHECKING:
+    from energy_assets.ingest.model import Window
 
 SHOWN = 3
 """Days or columns that a sentence names; a longer list is a number."""

@@ -1,22 +1,35 @@
 """The evaluators: what is held of a dataset, its catalogue entry and the time go in, a finding comes out.
 
-Pure. Each rule says for which datasets it makes sense; the rest of the package reads ``RULES`` and ``evaluate`` only.
-What is expected of a day is in ``expected``.
+Pure. Which checks make sense for a dataset is in ``specs``, what is expected of a day in ``expected``; the rest of the
+package calls ``evaluate``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from statistics import median
 
 from energy_assets import calendar
-from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.expected import due_count, due_instant, expectation, rhythm, scaled, settled
 from energy_assets.checks.facts import ColumnFacts
 from energy_assets.checks.held import Held, ask_again, failed, passed, some
-from energy_assets.checks.model import CheckSpec, Finding
+from energy_assets.checks.model import CheckSpec, Finding, Severity
+from energy_assets.checks.specs import (
+    BOUNDS,
+    EXPECTED_PERIODS,
+    FRESHNESS,
+    IN_WINDOW,
+    NULL_RULES,
+    QUARANTINE,
+    RECEIPTS_AGAINST_ROWS,
+    RECONCILIATION,
+    REPEATED_SAMPLE,
+    ROW_COUNT,
+    SCHEMA_DRIFT,
+    UNIQUE_KEY,
+    specs_for,
+)
 
 BAD_SHARE = 0.01
 """Share of quarantined rows from which it is an error: the same at which a window is refused."""
@@ -39,57 +52,21 @@ UNUSUAL_SHARE = 0.3
 UNUSUAL_ROWS = 10
 """The same in rows, for datasets that hold few."""
 
+VERY_LATE = timedelta(hours=6)
+"""Lateness beyond two publications from which it is an error: no provider catches up within the hour any more."""
+
 TAG = "dataset"
 """Column with the dataset's own code: some endpoints leave it out, and nobody needs it."""
 
 WEEKEND = 5
 """Monday is 0."""
 
-RECONCILIATION = CheckSpec(
-    "reconciliation", "Every fetched row is accounted for: stored, known, doubled, set aside.", "error"
-)
-RECEIPTS_AGAINST_ROWS = CheckSpec(
-    "receipts_against_rows", "Each day holds exactly the rows that its newest commit left.", "error"
-)
-UNIQUE_KEY = CheckSpec("unique_key", "No natural key stands more than once on a day.", "error")
-IN_WINDOW = CheckSpec("in_window", "Every row lies inside the window that was asked for.", "error")
-REPEATED_SAMPLE = CheckSpec("repeated_sample", "No answer came twice for windows that share no bound.", "error")
-EXPECTED_PERIODS = CheckSpec(
-    "expected_periods", "Every period or publication that is due is there, and every settled window answered.", "error"
-)
-NULL_RULES = CheckSpec("null_rules", "Columns that always have a value have one.", "error")
-BOUNDS = CheckSpec("bounds", "Values lie within what is physically possible.", "warning")
-SCHEMA_DRIFT = CheckSpec("schema_drift", "The provider sends the columns that the catalogue knows.", "warning")
-FRESHNESS = CheckSpec("freshness", "The newest row is as new as the dataset's own lag lets expect.", "warning")
-ROW_COUNT = CheckSpec("row_count", "A settled day has about as many rows as days like it had.", "warning")
-QUARANTINE = CheckSpec("quarantine", "Every row could be read.", "warning")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One check.
-
-    Attributes:
-        spec: What it says.
-        applies: Whether it makes sense for a dataset.
-        judge: What it finds.
-    """
-
-    spec: CheckSpec
-    applies: Callable[[Dataset], bool]
-    judge: Callable[[CheckSpec, Held], Finding]
-
-
-def rules_for(dataset: Dataset) -> tuple[Rule, ...]:
-    """The rules that make sense for a dataset, in a fixed order."""
-    return tuple(rule for rule in RULES if rule.applies(dataset))
-
 
 def evaluate(held: Held) -> list[Finding]:
     """What every rule finds; nothing where the dataset was never asked for, because then nobody keeps it."""
     if not held.asked:
         return []
-    return [rule.judge(rule.spec, held) for rule in rules_for(held.dataset)]
+    return [JUDGES[spec](spec, held) for spec in specs_for(held.dataset)]
 
 
 def _again(held: Held, days: Sequence[date] | Mapping[date, object]) -> str:
@@ -107,11 +84,9 @@ def _from(moment: datetime | None) -> str:
 def reconciliation(spec: CheckSpec, held: Held) -> Finding:
     """Fetched = inserted + updated + unchanged + duplicate + boundary + late + quarantined, window by window."""
     receipts = held.facts.receipts
-    numbers = {"windows": receipts.windows, "fetched": receipts.counts.fetched}
+    numbers = {"windows": receipts.windows, "fetched": receipts.fetched}
     if not receipts.unreconciled:
-        return passed(
-            spec, held, f"{receipts.counts.fetched} rows of {receipts.windows} windows accounted for", numbers
-        )
+        return passed(spec, held, f"{receipts.fetched} rows of {receipts.windows} windows accounted for", numbers)
     text = (
         f"rows of {receipts.unreconciled} of {receipts.windows} windows are not all accounted for, the first from "
         f"{_from(receipts.unreconciled_utc)}"
@@ -141,7 +116,7 @@ def receipts_against_rows(spec: CheckSpec, held: Held) -> Finding:
 def quarantine(spec: CheckSpec, held: Held) -> Finding:
     """Rows that could not be read, in the newest receipt of each window."""
     receipts = held.facts.receipts
-    bad, fetched = receipts.counts.quarantined, receipts.counts.fetched
+    bad, fetched = receipts.counts.get("quarantined", 0), receipts.fetched
     numbers = {"quarantined": bad, "fetched": fetched}
     if not bad:
         return passed(spec, held, f"all of {fetched} rows read", numbers)
@@ -149,11 +124,8 @@ def quarantine(spec: CheckSpec, held: Held) -> Finding:
         f"{bad} of {fetched} rows are in quarantine, in {receipts.quarantined} windows, the first from "
         f"{_from(receipts.quarantined_utc)}"
     )
-    remedy = (
-        f"read their reasons (SELECT reason, raw FROM _quarantine WHERE dataset = '{held.dataset.code}'), then "
-        f"{_again(held, ())}"
-    )
-    severity = "error" if bad > BAD_SHARE * fetched else spec.severity
+    remedy = f"read their reasons in _quarantine, where dataset = '{held.dataset.code}', then {_again(held, ())}"
+    severity: Severity = "error" if bad > BAD_SHARE * fetched else spec.severity
     return failed(spec, held, (), text, remedy, numbers, severity)
 
 
@@ -305,7 +277,11 @@ def freshness(spec: CheckSpec, held: Held) -> Finding:
         f"{_again(held, [held.last])}"
     )
     step = rhythm(held.dataset)
-    severity = "error" if newest is None or (step is not None and late >= 2 * step.total_seconds() / 60 + 360) else None
+    severity: Severity = (
+        "error"
+        if newest is None or (step is not None and late > (VERY_LATE + 2 * step).total_seconds() / 60)
+        else spec.severity
+    )
     return failed(spec, held, [held.last], text, remedy, {"late_minutes": round(late)}, severity)
 
 
@@ -346,27 +322,18 @@ def _usual(recorded: Mapping[date, int], day: date) -> tuple[float, float] | Non
     return middle, max(DEVIATIONS * spread, UNUSUAL_SHARE * middle, UNUSUAL_ROWS)
 
 
-def _always(_: Dataset) -> bool:
-    return True
-
-
-def _windowed(dataset: Dataset) -> bool:
-    """Whether the provider is asked for windows of it."""
-    return dataset.files is None and dataset.provider != "iris" and not dataset.is_register
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(RECONCILIATION, _always, reconciliation),
-    Rule(RECEIPTS_AGAINST_ROWS, _always, receipts_against_rows),
-    Rule(UNIQUE_KEY, _always, unique_key),
-    Rule(IN_WINDOW, lambda d: _windowed(d) and d.check.kind != "none", in_window),
-    Rule(REPEATED_SAMPLE, lambda d: _windowed(d) and not d.may_repeat, repeated_sample),
-    Rule(EXPECTED_PERIODS, _windowed, expected_periods),
-    Rule(NULL_RULES, lambda d: any(not f.nullable for f in d.fields), null_rules),
-    Rule(BOUNDS, lambda d: any(f.low is not None or f.high is not None for f in d.fields), bounds),
-    Rule(SCHEMA_DRIFT, _always, schema_drift),
-    Rule(FRESHNESS, lambda d: rhythm(d) is not None, freshness),
-    Rule(ROW_COUNT, lambda d: d.files is None, row_count),
-    Rule(QUARANTINE, _always, quarantine),
-)
-"""Every check that is about one dataset alone, in the order in which they are shown."""
+JUDGES: Mapping[CheckSpec, Callable[[CheckSpec, Held], Finding]] = {
+    RECONCILIATION: reconciliation,
+    RECEIPTS_AGAINST_ROWS: receipts_against_rows,
+    UNIQUE_KEY: unique_key,
+    IN_WINDOW: in_window,
+    REPEATED_SAMPLE: repeated_sample,
+    EXPECTED_PERIODS: expected_periods,
+    NULL_RULES: null_rules,
+    BOUNDS: bounds,
+    SCHEMA_DRIFT: schema_drift,
+    FRESHNESS: freshness,
+    ROW_COUNT: row_count,
+    QUARANTINE: quarantine,
+}
+"""The evaluator of each check."""

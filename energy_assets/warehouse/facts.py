@@ -15,7 +15,6 @@ from typing import Any
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import Field, WindowCheck
 from energy_assets.checks.facts import BodyFacts, ColumnFacts, DayFacts, Question, ReceiptFacts, TableFacts
-from energy_assets.ingest.model import Counts
 from energy_assets.warehouse import service
 from energy_assets.warehouse.interface import Place, Warehouse
 from energy_assets.warehouse.sql import Dialect, TableSql
@@ -324,7 +323,7 @@ def _with(
     first, last = span
     match kind:
         case "sums":
-            counts = Counts(**dict(zip(service.COUNTED, numbers[1:], strict=True)))
+            counts = dict(zip(service.COUNTED, numbers[1:], strict=True))
             return replace(facts, windows=numbers[0], counts=counts)
         case "new":
             return replace(facts, new_columns={**facts.new_columns, label: ColumnFacts(numbers[0], first)})

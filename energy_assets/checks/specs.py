@@ -1,0 +1,62 @@
+"""Which checks there are, and for which datasets each makes sense.
+
+Only what the code location needs to show them: no evaluator, nothing heavy. The evaluators are in ``rules``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from energy_assets.catalogue.model import Dataset
+from energy_assets.checks.expected import rhythm
+from energy_assets.checks.model import CheckSpec
+
+RECONCILIATION = CheckSpec(
+    "reconciliation", "Every fetched row is accounted for: stored, known, doubled, set aside.", "error"
+)
+RECEIPTS_AGAINST_ROWS = CheckSpec(
+    "receipts_against_rows", "Each day holds exactly the rows that its newest commit left.", "error"
+)
+UNIQUE_KEY = CheckSpec("unique_key", "No natural key stands more than once on a day.", "error")
+IN_WINDOW = CheckSpec("in_window", "Every row lies inside the window that was asked for.", "error")
+REPEATED_SAMPLE = CheckSpec("repeated_sample", "No answer came twice for windows that share no bound.", "error")
+EXPECTED_PERIODS = CheckSpec(
+    "expected_periods", "Every period or publication that is due is there, and every settled window answered.", "error"
+)
+NULL_RULES = CheckSpec("null_rules", "Columns that always have a value have one.", "error")
+BOUNDS = CheckSpec("bounds", "Values lie within what is physically possible.", "warning")
+SCHEMA_DRIFT = CheckSpec("schema_drift", "The provider sends the columns that the catalogue knows.", "warning")
+FRESHNESS = CheckSpec("freshness", "The newest row is as new as the dataset's own lag lets expect.", "warning")
+ROW_COUNT = CheckSpec("row_count", "A settled day has about as many rows as days like it had.", "warning")
+QUARANTINE = CheckSpec("quarantine", "Every row could be read.", "warning")
+
+
+def _always(_: Dataset) -> bool:
+    return True
+
+
+def _windowed(dataset: Dataset) -> bool:
+    """Whether the provider is asked for windows of it."""
+    return dataset.files is None and dataset.provider != "iris" and not dataset.is_register
+
+
+APPLIES: tuple[tuple[CheckSpec, Callable[[Dataset], bool]], ...] = (
+    (RECONCILIATION, _always),
+    (RECEIPTS_AGAINST_ROWS, _always),
+    (UNIQUE_KEY, _always),
+    (IN_WINDOW, lambda d: _windowed(d) and d.check.kind != "none"),
+    (REPEATED_SAMPLE, lambda d: _windowed(d) and not d.may_repeat),
+    (EXPECTED_PERIODS, _windowed),
+    (NULL_RULES, lambda d: any(not f.nullable for f in d.fields)),
+    (BOUNDS, lambda d: any(f.low is not None or f.high is not None for f in d.fields)),
+    (SCHEMA_DRIFT, _always),
+    (FRESHNESS, lambda d: rhythm(d) is not None),
+    (ROW_COUNT, lambda d: d.files is None),
+    (QUARANTINE, _always),
+)
+"""Every check that is about one dataset alone, in the order in which they are shown, and when it makes sense."""
+
+
+def specs_for(dataset: Dataset) -> tuple[CheckSpec, ...]:
+    """The checks that make sense for a dataset, in a fixed order."""
+    return tuple(spec for spec, applies in APPLIES if applies(dataset))
