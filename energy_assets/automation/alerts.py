@@ -39,36 +39,34 @@ ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 CAUSE = frozenset({dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE})
 
 
-def alerts_sensor(jobs: Collection[str]) -> dg.SensorDefinition:
-    """Reports failing jobs, the disk, the listener and credentials; then the heartbeat.
+@dg.sensor(
+    name=f"{ALERTS}_sensor",
+    minimum_interval_seconds=LOOK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells people of failed runs, a full disk, a deaf listener and ending credentials, once each.",
+)
+def alerts_sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
+    """Report failing jobs, the disk, the listener and credentials; then the heartbeat.
 
-    Args:
-        jobs: Names of the jobs that run by themselves; one that somebody starts is watched by whoever started it.
+    Raises:
+        dg.Failure: Something could not be looked at, or incidents not be remembered.
     """
+    from energy_assets.tracking.alerts import open_alerts
+    from energy_assets.tracking.watch import watch
 
-    @dg.sensor(
-        name=f"{ALERTS}_sensor",
-        minimum_interval_seconds=LOOK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells people of failed runs, a full disk, a deaf listener and ending credentials, once each.",
-    )
-    def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
-        from energy_assets.tracking.alerts import open_alerts
-        from energy_assets.tracking.watch import watch
-
-        now = datetime.now(tz=UTC)
-        with explained():
-            settings = platform.settings()
-        alerts, watched = open_alerts(settings), watch(settings, now)
-        found = {**watched.found, RUNS: failing_jobs(context.instance, jobs)}
-        sentences = _told(alerts.report(scope, conditions, now) for scope, conditions in found.items())
-        if watched.failures:
-            # What could be looked at has been told; a tick that saw only half gives no heartbeat.
-            raise dg.Failure(" ".join(watched.failures))
-        silent = alerts.heartbeat(now)
-        return dg.SkipReason("; ".join([*sentences, *([silent] if silent else [])]) or "nothing new to be told")
-
-    return sensor
+    now = datetime.now(tz=UTC)
+    with explained():
+        settings = platform.settings()
+    if context.repository_def is None:
+        raise dg.Failure("Alerts do not know which jobs there are: Dagster gave this tick no code location.")
+    alerts, watched = open_alerts(settings), watch(settings, now)
+    found = {**watched.found, RUNS: failing_jobs(context.instance, started_jobs(context.repository_def))}
+    sentences = _told(alerts.report(scope, conditions, now) for scope, conditions in found.items())
+    if watched.failures:
+        # What could be looked at has been told; a tick that saw only half gives no heartbeat.
+        raise dg.Failure(" ".join(watched.failures))
+    silent = alerts.heartbeat(now)
+    return dg.SkipReason("; ".join([*sentences, *([silent] if silent else [])]) or "nothing new to be told")
 
 
 def alerts_stale_sensor(datasets: Sequence[Dataset]) -> dg.SensorDefinition:
@@ -97,6 +95,12 @@ def alerts_stale_sensor(datasets: Sequence[Dataset]) -> dg.SensorDefinition:
         return dg.SkipReason("; ".join(_told([reported])) or "nothing new to be told")
 
     return sensor
+
+
+def started_jobs(repository: dg.RepositoryDefinition) -> set[str]:
+    """Jobs that schedules and sensors start; who starts one by hand sees what becomes of it."""
+    by_schedules = {s.job_name for s in repository.schedule_defs}
+    return by_schedules | {target.job_name for s in repository.sensor_defs for target in s.targets}
 
 
 def failing_jobs(instance: dg.DagsterInstance, jobs: Collection[str]) -> list[Condition]:

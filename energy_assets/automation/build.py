@@ -17,23 +17,10 @@ from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
 from energy_assets.automation import alerts, iris, iris_repair, jobs, limits, schedules, sensors, sheet
-from energy_assets.automation.housekeeping import HOUSEKEEPING, housekeeping, housekeeping_schedule
+from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
 from energy_assets.wiring import table_place
-
-WATCHED_JOBS = (
-    jobs.BMRS_REFRESH,
-    jobs.BMRS_REVISIONS,
-    jobs.BMRS_REPAIR,
-    jobs.GB_DERIVED,
-    limits.GB_LIMITS,
-    jobs.IRIS_REPAIR,
-    iris.IRIS_LOAD,
-    iris.IRIS_CLEANUP,
-    HOUSEKEEPING,
-)
-"""Jobs that schedules and sensors start; who starts one by hand sees what becomes of it."""
 
 
 def build_definitions(platform: Platform | None = None, datasets: Sequence[Dataset] | None = None) -> dg.Definitions:
@@ -90,7 +77,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris_repair.iris_repair_sensor,
             iris_repair.iris_silence_sensor,
             sheet.sheet_sensor(shown.sheet_id is not None),
-            alerts.alerts_sensor(WATCHED_JOBS),
+            alerts.alerts_sensor,
             alerts.alerts_stale_sensor(entries),
         ],
         resources={"platform": platform, IO_MANAGER_KEY: WarehouseIOManager(platform.warehouse)},

@@ -163,6 +163,8 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "iris_drop_folder_sensor",
         "iris_repair_sensor",
         "iris_silence_sensor",
+        "alerts_sensor",
+        "alerts_stale_sensor",
     }
     assert sensors["iris_drop_folder_sensor"].minimum_interval_seconds == 30
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
