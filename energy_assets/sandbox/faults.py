@@ -236,6 +236,11 @@ class RequestLog(Sequence[Asked]):
         with self._lock:
             self._now -= 1
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered, also those whose client has gone."""
+        return self._now
+
     def of(self, dataset: str) -> list[Asked]:
         """Requests for one dataset."""
         return [asked for asked in tuple(self._asked) if asked.dataset == dataset]

@@ -290,7 +290,7 @@ def _differences(status: Tab, layout: Layout, rows: Sequence[Row], fresh: dateti
     found = [Difference(" ".join(key), f"stands in row {r + 1} as well") for r, key in places.repeats.items()]
     for row in rows:
         name = " ".join(row.key)
-        lags = fresh is not None and row.tracked_at is not None and row.tracked_at >= fresh
+        lags = fresh is not None and row.tracked_at is not None and row.tracked_at > fresh
         place = places.rows.get(row.key)
         if place is None:
             found.append(Difference(name, "has no row", lags))
