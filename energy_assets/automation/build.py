@@ -11,12 +11,13 @@ from functools import partial
 import dagster as dg
 
 from energy_assets import catalogue
+from energy_assets.assets.checks import provider_checks
 from energy_assets.assets.derived import SOURCE, derived_assets
 from energy_assets.assets.limits import limits_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
-from energy_assets.automation import alerts, iris, iris_repair, jobs, limits, schedules, sensors, sheet
+from energy_assets.automation import alerts, checks, iris, iris_repair, jobs, limits, schedules, sensors, sheet
 from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
@@ -42,6 +43,8 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
     archived = [d for d in pushed if d.query.path]
     storage = Storage(shown.warehouse, partial(table_place, shown))
     derived = derived_assets(storage)
+    looked_at = {"bmrs": bmrs, "iris": pushed}
+    looks = [checks.looks(provider, own) for provider, own in looked_at.items() if own]
     return dg.Definitions(
         assets=[
             provider_assets("bmrs", bmrs, storage),
@@ -51,6 +54,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             *derived,
             *limits_assets(storage),
         ],
+        asset_checks=[provider_checks(provider, own) for provider, own in looked_at.items() if own],
         jobs=[
             jobs.bmrs_refresh(bmrs),
             jobs.bmrs_revisions(bmrs),
@@ -62,6 +66,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris.iris_cleanup,
             sheet.sync_sheet,
             housekeeping,
+            *(look.job for look in looks),
         ],
         schedules=[
             schedules.bmrs_refresh_schedule(bmrs),
@@ -69,6 +74,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             schedules.bmrs_repair_schedule(bmrs),
             iris.iris_cleanup_schedule,
             housekeeping_schedule,
+            *(schedule for look in looks for schedule in look.schedules),
         ],
         sensors=[
             sensors.gb_derived_sensor(SOURCE, derived),
