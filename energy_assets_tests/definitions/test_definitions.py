@@ -18,7 +18,10 @@ from energy_assets.catalogue import derived
 from energy_assets.catalogue.model import PROVENANCE
 from energy_assets.settings import SettingsError
 
-HEAVY = "pandas pyarrow duckdb httpx dagster_pandas dagster_gcp google.cloud holidays starlette uvicorn azure gspread"
+HEAVY = (
+    "pandas pyarrow duckdb httpx dagster_pandas dagster_gcp google.cloud holidays starlette uvicorn azure gspread "
+    "apprise"
+)
 """What a code location must not load: it is loaded by every process, and most need none of it."""
 
 SELECTIONS = {
