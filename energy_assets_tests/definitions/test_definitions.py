@@ -147,7 +147,7 @@ def test_bigquery_without_a_project_is_told_when_the_location_loads(monkeypatch:
 def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
-    unpartitioned = {"iris_load", "iris_cleanup", "gb_limits", "housekeeping"}
+    unpartitioned = {"iris_load", "iris_cleanup", "gb_limits", "sync_sheet", "housekeeping"}
     assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "iris_repair", "gb_derived", *unpartitioned}
     for name in jobs - unpartitioned:
         assert defs.resolve_job_def(name).partitions_def == DAYS
@@ -168,10 +168,12 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "iris_silence_sensor",
         "alerts_sensor",
         "alerts_stale_sensor",
+        "sync_sheet_sensor",
     }
     assert sensors["iris_drop_folder_sensor"].minimum_interval_seconds == 30
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
-    assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in sensors.values())
+    idle = {n for n, s in sensors.items() if s.default_status == dg.DefaultSensorStatus.STOPPED}
+    assert idle == {"sync_sheet_sensor"}, "no sheet is configured"
 
 
 def test_refresh_and_revisions_hold_every_dataset_and_no_derived_table(defs: dg.Definitions) -> None:

@@ -170,6 +170,7 @@ def test_ninety_days_of_refreshes_end_with_the_right_content() -> None:
             while app.requests.in_flight:
                 time.sleep(0.01)
             right(app, rows)
+            assert sum(str(name).startswith("Mine") for name in status_tab(app).values()[0]) == person.columns
             person.meddle()
         hits = Counter(f"{f['kind']} {f['status']}" for f in app.faults.listed() for _ in range(f["hit"]))
         calls = Counter(str(asked.dataset) for asked in app.requests)
