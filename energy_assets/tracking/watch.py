@@ -84,7 +84,7 @@ def watch(settings: Settings, now: datetime) -> Watched:
         now: The present, aware UTC.
     """
     looks: dict[str, Callable[[], list[Condition]]] = {
-        "disk": lambda: disk_conditions(settings.home, shutil.disk_usage(settings.home).free),
+        "disk": lambda: disk_conditions(settings.home, shutil.disk_usage(_made(settings.home)).free),
         "listener": lambda: listener_conditions(settings.iris_drop_dir, now),
         "credentials": lambda: credential_conditions(settings.iris_secret_expires, now.date()),
     }
@@ -171,6 +171,11 @@ def is_stale(report: DatasetReport, now: datetime) -> bool:
 def expected(datasets: Sequence[Dataset], profile: str) -> tuple[Dataset, ...]:
     """The datasets that a schedule keeps current."""
     return tuple(d for d in datasets if d.provider in SCHEDULED and profile in d.profiles)
+
+
+def _made(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there: a home is made by the first who writes to it."""
+    return next((p for p in (folder, *folder.parents) if p.exists()), folder)
 
 
 def _looks(dataset: Dataset) -> Iterator[tuple[int, timedelta]]:

@@ -132,6 +132,14 @@ def test_a_listener_that_emptied_the_queue_and_ended_is_not_missed_until_nothing
     assert [c.key for c in listener_conditions(listener.root, NOW + 25 * HOUR)] == ["listener silent"]
 
 
+def test_a_home_that_is_not_made_yet_is_nothing_wrong(tmp_path: Path):
+    home = tmp_path / "not" / "yet"
+    watched = watch(load_settings({"ENERGY_ASSETS_HOME": str(home)}, None), NOW)
+    assert watched.failures == ()
+    assert watched.found.keys() == {"disk", "listener", "credentials"}
+    assert not home.exists()
+
+
 def test_what_cannot_be_looked_at_keeps_nothing_else_from_being_found(tmp_path: Path):
     home = tmp_path / "home"
     (home / "iris" / "heartbeat.json").mkdir(parents=True)
