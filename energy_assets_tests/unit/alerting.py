@@ -68,6 +68,11 @@ def webhook() -> Iterator[Webhook]:
             self._answer()
 
         def do_GET(self) -> None:
+            if self.path == "/elsewhere":
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if hook.status == 200:
                 hook.beats.append(self.path)
             self._answer()
@@ -77,6 +82,8 @@ def webhook() -> Iterator[Webhook]:
 
         def _answer(self) -> None:
             self.send_response(hook.status)
+            if hook.status == 301:
+                self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -20,6 +20,7 @@ from energy_assets import logs
 from energy_assets.tracking.alerts import DEAF_AFTER, Alerts, open_alerts
 from energy_assets.tracking.delivery import addresses, send
 from energy_assets.tracking.incidents import MOST_IN_SCOPE, SETTLED_AFTER
+from energy_assets.tracking.ledger_file import LedgerFile
 from energy_assets.tracking.messages import LISTED_MOST, TEXT_MOST, Message
 from energy_assets_tests.unit.alerting import SECRET, Mailbox, Webhook, condition, mailbox, settings_of, webhook
 
@@ -262,6 +263,19 @@ def _report_often(home: Path, url: str, process: int) -> None:
     for turn in range(5):
         alerts.report("common", [condition("common")], NOW + turn * MINUTE)
         alerts.report(f"s{process}", [condition(f"p{process}r{r}") for r in range(turn + 1)], NOW + turn * MINUTE)
+
+
+def test_changes_of_the_ledger_at_once_are_all_made(tmp_path: Path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    import msgspec
+
+    def count(_: int) -> None:
+        LedgerFile(tmp_path).change(lambda ledger: msgspec.structs.replace(ledger, last_number=ledger.last_number + 1))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count, range(80)))
+    assert LedgerFile(tmp_path).read().last_number == 80
 
 
 def test_who_reports_while_another_sends_does_not_wait_and_is_told_by_them(tmp_path: Path, hook: Webhook):
