@@ -180,7 +180,8 @@ def told_verdicts(instance: dg.DagsterInstance, datasets: Sequence[Dataset]) -> 
     found: dict[Key, Told] = {}
     for key, record in records.items():
         evaluation = record.evaluation
-        if evaluation is None:
+        # Of a run that broke off, a plan is all that is left.
+        if not isinstance(evaluation, dg.AssetCheckEvaluation):
             continue
         days = {name: value.value for name, value in evaluation.metadata.items() if name in ("from_day", "to_day")}
         found[keys[key]] = Told(

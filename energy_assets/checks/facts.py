@@ -6,7 +6,7 @@ Plain values and the questions that follow from a catalogue entry. The SQL is in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 
@@ -17,6 +17,16 @@ PERIOD = "settlementPeriod"
 
 FILE_PERIODS = ("settlement_period",)
 """Names of the settlement period in files, as our catalogue spells them."""
+
+
+UNIT_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "MW": (-200_000.0, 200_000.0),
+    "MWh": (-5_000_000.0, 5_000_000.0),
+    "GBP/MWh": (-100_000.0, 100_000.0),
+}
+"""What no value of a unit can exceed in Great Britain, where the entry says nothing narrower: all plant together has
+some 110,000 MW, a day's demand is below 1,500,000 MWh, and prices end at 99,999. Values in another unit (kW, p/MWh) are
+beyond them; what is merely unusual is not found by bounds."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,7 @@ class Question:
         fallbacks = dict(table.key_fallback)
         names = set(table.by_name)
         required = tuple(f.name for f in table.fields if not f.nullable and f.name not in fallbacks)
-        measured = (f for f in table.fields if f.type in ("number", "integer"))
-        bounded = tuple(f for f in measured if f.low is not None or f.high is not None)
+        bounded = bounded_fields(dataset)
         periods = next((n for n in (PERIOD, *FILE_PERIODS) if n in table.event_key), None)
         return cls(table, required, bounded, periods, _instants(dataset, names), dataset.check)
 
@@ -56,6 +65,19 @@ class Question:
         """Columns that the questions look at, besides those of the key."""
         own = (*self.required, *(f.name for f in self.bounded), self.periods, self.instants, self.check.column)
         return frozenset(name for name in own if name is not None)
+
+
+def bounded_fields(dataset: Dataset) -> tuple[Field, ...]:
+    """Columns with physical bounds: their own, or those of their unit."""
+    found = (_bounded(f) for f in dataset.fields if f.type in ("number", "integer"))
+    return tuple(f for f in found if f.low is not None or f.high is not None)
+
+
+def _bounded(f: Field) -> Field:
+    if f.low is not None or f.high is not None or f.unit not in UNIT_BOUNDS:
+        return f
+    low, high = UNIT_BOUNDS[f.unit]
+    return replace(f, low=low, high=high)
 
 
 def _instants(dataset: Dataset, names: set[str]) -> str | None:

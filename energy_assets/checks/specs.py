@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.expected import rhythm
+from energy_assets.checks.facts import bounded_fields
 from energy_assets.checks.model import CheckSpec
 
 RECONCILIATION = CheckSpec(
@@ -48,7 +49,7 @@ APPLIES: tuple[tuple[CheckSpec, Callable[[Dataset], bool]], ...] = (
     (REPEATED_SAMPLE, lambda d: _windowed(d) and not d.may_repeat),
     (EXPECTED_PERIODS, _windowed),
     (NULL_RULES, lambda d: any(not f.nullable for f in d.fields)),
-    (BOUNDS, lambda d: any(f.low is not None or f.high is not None for f in d.fields)),
+    (BOUNDS, lambda d: bool(bounded_fields(d))),
     (SCHEMA_DRIFT, _always),
     (FRESHNESS, lambda d: rhythm(d) is not None),
     (ROW_COUNT, lambda d: d.files is None),
