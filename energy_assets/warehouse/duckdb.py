@@ -22,7 +22,7 @@ import pyarrow as pa
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import Table
 from energy_assets.errors import ForeignRowsError, WarehouseError
-from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
+from energy_assets.ingest.model import Gap, Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import locking, readings, service
 from energy_assets.warehouse.duckdb_parts import DuckDBParts
 from energy_assets.warehouse.interface import Answer, DatasetStatus, Location, Place, ReadView, Usage
@@ -302,6 +302,17 @@ class DuckDBWarehouse:
             append(cursor, self._schema, service.RECEIPTS, service.as_rows(stamped, known.ids, {}))
             if quarantine is not None:
                 append_quarantine(cursor, self._schema, quarantine)
+
+    def note_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Append to the ledger of gaps what has changed about some.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
+        if not gaps:
+            return
+        with self._writing(f"Noting {len(gaps)} gaps") as (cursor, _):
+            append(cursor, self._schema, service.GAPS, service.gap_rows(gaps, self._clock()))
 
     def claim(self, kind: Literal["provider", "sandbox"]) -> None:
         """Say where this store's rows come from; the first word counts.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pyarrow as pa
 
 from energy_assets.catalogue.model import FieldType, Table
-from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
+from energy_assets.ingest.model import Gap, Receipt, Seen, Window, WriteBatch, WriteResult
 
 if TYPE_CHECKING:
     from energy_assets.warehouse.sql import Dialect
@@ -177,6 +177,14 @@ class Warehouse(Protocol):
 
     def record(self, receipts: Sequence[Receipt], quarantine: pa.Table | None = None) -> None:
         """Append receipts (and quarantined rows) that come without rows: failures, empty answers."""
+        ...
+
+    def note_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Append to the ledger of gaps what has changed about some; nothing is looked at or compared.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
         ...
 
     def read(

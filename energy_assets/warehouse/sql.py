@@ -62,6 +62,7 @@ class Dialect:
         digest: Template of a value that is equal where the ``{columns}`` are equal, nulls included, and nearly always
             differs where they differ.
         unnested: Template of a relation that is joined to its row: the elements of its ``{array}``, each as ``{name}``.
+        seconds: Template of the seconds of a UTC ``{instant}`` since 1970.
         function: Template that defines a table function ``{name}`` of one parameter ``{parameter}`` with ``{body}``.
         renamed: Columns that the store keeps under another name, because it refuses theirs.
         service_options: What follows the columns of a service table when it is made, by table.
@@ -80,6 +81,7 @@ class Dialect:
     parsed: Mapping[StoredType, str]
     digest: str
     unnested: str
+    seconds: str
     function: str
     renamed: Mapping[str, str] = field(default_factory=dict)
     service_options: Mapping[str, str] = field(default_factory=dict)
@@ -157,6 +159,7 @@ DUCKDB = Dialect(
     },
     digest="hash({columns})",
     unnested="LATERAL (SELECT unnest({array}) AS {name}) {name}_",
+    seconds="epoch({instant})",
     function="CREATE OR REPLACE MACRO {name}({parameter}) AS TABLE {body}",
 )
 

@@ -23,7 +23,7 @@ from google.cloud import bigquery
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import ForeignRowsError, WarehouseError
-from energy_assets.ingest.model import QUARANTINE_SCHEMA, Receipt, Seen, Window, WriteBatch, WriteResult
+from energy_assets.ingest.model import QUARANTINE_SCHEMA, Gap, Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import readings, service
 from energy_assets.warehouse.bigquery import streams
 from energy_assets.warehouse.bigquery.commit import Commit, append_quarantine, claims, insert_records
@@ -325,6 +325,22 @@ class BigQueryWarehouse:
     def _insert_receipts(self, group: Sequence[_Appended]) -> str:
         rows = [row for item in group for row in service.as_rows(item.receipts, item.table_ids, item.days)]
         return insert_records(self._schema, service.RECEIPTS, service.RECEIPT_COLUMNS, rows)
+
+    def note_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Append to the ledger of gaps what has changed about some, as many rows at a time as a statement holds.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
+        if not gaps:
+            return
+        self._prepare()
+        rows = service.gap_rows(gaps, self._clock())
+        for first in range(0, len(rows), RECEIPTS_TOGETHER):
+            text = insert_records(
+                self._schema, service.GAPS, service.GAPS_COLUMNS, rows[first : first + RECEIPTS_TOGETHER]
+            )
+            self._jobs.query(text, what=f"Noting {len(gaps)} gaps", purpose="record")
 
     def claim(self, kind: Literal["provider", "sandbox"]) -> None:
         """Say where this store's rows come from; the first word counts.
