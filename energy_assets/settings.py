@@ -521,9 +521,9 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     Raises:
         SettingsError: A value is wrong, a variable with our prefix is unknown, or the file cannot be read.
     """
-    variables = _read_env_file(env_file) | dict(os.environ if environ is None else environ)
-    given = {name: value.strip() for name, value in variables.items() if value.strip()}
-    _refuse_unknown(given)
+    given = given_variables(environ, env_file)
+    for sentence in unknown_variables(given).values():
+        raise SettingsError(sentence)
     values: dict[str, Any] = {name: given[name] for name in variable_names() & given.keys()}
     keys = (given.get(f"{KEY_PREFIX}{n}") for n in range(1, MOST_KEYS + 1))
     values["bmrs_api_keys"] = tuple(SecretStr(key) for key in dict.fromkeys(keys) if key)
@@ -532,6 +532,16 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     except ValidationError as error:
         # Not chained: the original's text may hold a secret value.
         raise SettingsError(_sentence(error, given)) from None
+
+
+def given_variables(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+    """Every variable that is set to something, by the rules of ``load_settings``, ours or not.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    variables = _read_env_file(env_file) | dict(os.environ if environ is None else environ)
+    return {name: value.strip() for name, value in variables.items() if value.strip()}
 
 
 def variable_names() -> frozenset[str]:
@@ -559,16 +569,20 @@ def _read_env_file(path: Path | None) -> dict[str, str]:
     return values
 
 
-def _refuse_unknown(given: Mapping[str, str]) -> None:
-    """A misspelt variable would leave its default in force without a word."""
-    known = variable_names()
+def unknown_variables(given: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like ours and are none, each with a sentence that names the nearest one.
+
+    A misspelt variable would leave its default in force without a word.
+    """
+    known, found = variable_names(), {}
     for name in sorted(given):
         if name.startswith(KEY_PREFIX) and name not in {f"{KEY_PREFIX}{n}" for n in range(1, MOST_KEYS + 1)}:
-            raise SettingsError(f"{name} is not a setting; keys are {KEY_PREFIX}1 to {KEY_PREFIX}{MOST_KEYS}.")
+            found[name] = f"{name} is not a setting; keys are {KEY_PREFIX}1 to {KEY_PREFIX}{MOST_KEYS}."
         if name.upper().startswith(PREFIX) and name not in known:
             ours = sorted(n for n in known if n.startswith(PREFIX))
             nearest = difflib.get_close_matches(name.upper(), ours, n=1, cutoff=0.0)[0]
-            raise SettingsError(f"{name} is not a setting; the nearest is {nearest}.")
+            found[name] = f"{name} is not a setting; the nearest is {nearest}."
+    return found
 
 
 def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:

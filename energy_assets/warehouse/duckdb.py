@@ -26,7 +26,7 @@ from energy_assets.ingest.model import Gap, Receipt, Seen, Window, WriteBatch, W
 from energy_assets.warehouse import locking, readings, service
 from energy_assets.warehouse.duckdb_parts import DuckDBParts
 from energy_assets.warehouse.interface import Answer, DatasetStatus, Location, Place, ReadView, Usage
-from energy_assets.warehouse.merge import Known, Merge, append, append_quarantine, look, one
+from energy_assets.warehouse.merge import Known, Merge, append, append_quarantine, follows, look, one
 from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql
 
 log = logging.getLogger(__name__)
@@ -621,6 +621,14 @@ class DuckDBWarehouse:
                 return [cursor.execute(statement).fetchall() for statement in statements]
             finally:
                 self._rollback(cursor)
+
+    def outdated(self, tables: Sequence[Table]) -> list[Table]:
+        """Tables that are stored otherwise than the catalogue describes them; the next write to one mends it."""
+        with self._reading("Looking at tables and views") as opened:
+            if opened is None:
+                return []
+            known = opened[1]
+            return [t for t in tables if t.name in known.ids and not follows(known, self._schema, t)]
 
     # Copying.
 
