@@ -16,7 +16,7 @@ from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.model import CheckSpec, Finding
-from energy_assets.checks.specs import specs_for
+from energy_assets.checks.specs import all_specs
 
 RECENT_DAYS = 2
 """Days looked at where nobody names any: today and yesterday."""
@@ -42,7 +42,7 @@ def check_specs(datasets: Sequence[Dataset]) -> list[dg.AssetCheckSpec]:
     return [
         dg.AssetCheckSpec(spec.name, asset=key_of(d), description=spec.says, blocking=spec.blocking)
         for d in datasets
-        for spec in specs_for(d)
+        for spec in all_specs(d)
     ]
 
 
@@ -53,7 +53,7 @@ def provider_checks(provider: str, datasets: Sequence[Dataset]) -> dg.AssetCheck
         provider: Provider key.
         datasets: The provider's catalogue entries.
     """
-    by_key = {check_key(d, spec): (d, spec) for d in datasets for spec in specs_for(d)}
+    by_key = {check_key(d, spec): (d, spec) for d in datasets for spec in all_specs(d)}
 
     @dg.multi_asset_check(
         name=step_name(provider),

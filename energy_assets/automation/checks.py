@@ -21,7 +21,7 @@ from energy_assets.assets.resources import Platform
 from energy_assets.automation.jobs import LANE, LIVE, LONGEST_LIVE, MAX_RUNTIME
 from energy_assets.automation.schedules import LONDON, active_run
 from energy_assets.catalogue.model import Dataset
-from energy_assets.checks.specs import specs_for
+from energy_assets.checks.specs import all_specs
 from energy_assets.checks.telling import Key, Told, standing, worth_telling
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _red_days(told: Mapping[Key, Told], last: date) -> list[date]:
 
 def told_verdicts(instance: dg.DagsterInstance, datasets: Sequence[Dataset]) -> dict[Key, Told]:
     """The newest verdict that Dagster has of each check."""
-    keys = {check_key(d, spec): (d.code, spec.name) for d in datasets for spec in specs_for(d)}
+    keys = {check_key(d, spec): (d.code, spec.name) for d in datasets for spec in all_specs(d)}
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
     found: dict[Key, Told] = {}
     for key, record in records.items():

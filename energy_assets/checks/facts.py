@@ -74,7 +74,7 @@ def bounded_fields(dataset: Dataset) -> tuple[Field, ...]:
 
 
 def _bounded(f: Field) -> Field:
-    if f.low is not None or f.high is not None or f.unit not in UNIT_BOUNDS:
+    if f.low is not None or f.high is not None or f.unit is None or f.unit not in UNIT_BOUNDS:
         return f
     low, high = UNIT_BOUNDS[f.unit]
     return replace(f, low=low, high=high)

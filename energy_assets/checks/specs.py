@@ -5,7 +5,7 @@ Only what the code location needs to show them: no evaluator, nothing heavy. The
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.expected import rhythm
@@ -30,6 +30,15 @@ SCHEMA_DRIFT = CheckSpec("schema_drift", "The provider sends the columns that th
 FRESHNESS = CheckSpec("freshness", "The newest row is as new as the dataset's own lag lets expect.", "warning")
 ROW_COUNT = CheckSpec("row_count", "A settled day has about as many rows as days like it had.", "warning")
 QUARANTINE = CheckSpec("quarantine", "Every row could be read.", "warning")
+
+AGREES_WITH_FUELINST = CheckSpec(
+    "agrees_with_fuelinst", "Half-hourly generation is the mean of the five-minute values.", "warning"
+)
+AGREES_WITH_INDO = CheckSpec(
+    "agrees_with_indo", "Transmission demand is national demand with pumping, exports and station load.", "warning"
+)
+AGREES_WITH_NESO = CheckSpec("agrees_with_neso", "National demand is what NESO publishes by itself.", "warning")
+AGREES_WITH_API = CheckSpec("agrees_with_api", "A day has as many facts pushed as asked for.", "warning")
 
 
 def _always(_: Dataset) -> bool:
@@ -61,3 +70,32 @@ APPLIES: tuple[tuple[CheckSpec, Callable[[Dataset], bool]], ...] = (
 def specs_for(dataset: Dataset) -> tuple[CheckSpec, ...]:
     """The checks that make sense for a dataset, in a fixed order."""
     return tuple(spec for spec, applies in APPLIES if applies(dataset))
+
+
+def cross_specs(dataset: Dataset) -> tuple[CheckSpec, ...]:
+    """The checks of a dataset against another."""
+    if dataset.provider == "iris":
+        return (AGREES_WITH_API,) if _twofold(dataset) else ()
+    return CROSS.get(dataset.name, ())
+
+
+def all_specs(dataset: Dataset) -> tuple[CheckSpec, ...]:
+    """Every check of a dataset that needs nobody to be asked."""
+    return specs_for(dataset) + cross_specs(dataset)
+
+
+CROSS: Mapping[str, tuple[CheckSpec, ...]] = {
+    "bmrs/fuelhh": (AGREES_WITH_FUELINST,),
+    "bmrs/itsdo": (AGREES_WITH_INDO,),
+    "bmrs/indo": (AGREES_WITH_NESO,),
+}
+"""Checks of single datasets against others."""
+
+
+def _twofold(dataset: Dataset) -> bool:
+    """Whether a stream brings, row by row, the facts of a dataset that can be asked for and never rests."""
+    unites = dataset.table.unites
+    if unites is None or unites.stead is not None or unites.precedence != "row":
+        return False
+    asked = any(f.origin == "request" for f in unites.other.fields)
+    return rhythm(dataset) is not None and unites.other.storage.kind != "snapshot" and not asked

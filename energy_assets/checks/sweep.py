@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
+from energy_assets.checks.cross import cross_findings
 from energy_assets.checks.facts import Question
 from energy_assets.checks.held import Held
 from energy_assets.checks.model import Finding
@@ -28,7 +29,9 @@ def sweep(
     Raises:
         WarehouseError: The warehouse cannot be read.
     """
-    return [finding for held in look(datasets, warehouse, from_day, to_day, now) for finding in evaluate(held)]
+    helds = look(datasets, warehouse, from_day, to_day, now)
+    found = [finding for held in helds for finding in evaluate(held)]
+    return found + cross_findings(helds, warehouse, from_day, to_day, now)
 
 
 def look(datasets: Sequence[Dataset], warehouse: Warehouse, from_day: date, to_day: date, now: datetime) -> list[Held]:

@@ -14,7 +14,7 @@ from energy_assets.assets.checks import check_key
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.build import build_definitions
 from energy_assets.catalogue import dataset, datasets
-from energy_assets.checks.specs import specs_for
+from energy_assets.checks.specs import all_specs
 from energy_assets_tests.definitions.conftest import DAY, Runs
 
 NAMES = ("bmrs/fuelhh", "bmrs/indo")
@@ -37,12 +37,12 @@ def look(run: Runs, **config: Any) -> dg.ExecuteInProcessResult:
 
 
 def reported(run: Runs) -> int:
-    return sum(len(evaluations(run.instance, spec.name, name)) for name in NAMES for spec in specs_for(dataset(name)))
+    return sum(len(evaluations(run.instance, spec.name, name)) for name in NAMES for spec in all_specs(dataset(name)))
 
 
 def test_every_dataset_has_its_checks_with_words() -> None:
     graph = build_definitions().resolve_asset_graph()
-    wanted = {check_key(d, s) for d in datasets() if d.provider in ("bmrs", "iris") for s in specs_for(d)}
+    wanted = {check_key(d, s) for d in datasets() if d.provider in ("bmrs", "iris") for s in all_specs(d)}
     assert set(graph.asset_check_keys) == wanted
     names = Counter(key.name for key in wanted)
     assert names["reconciliation"] == 102 + 90
@@ -68,7 +68,7 @@ def test_who_materializes_an_asset_sees_its_checks_for_these_days(run: Runs) -> 
 
     assert result.success
     found = {e.check_name: e for e in result.get_asset_check_evaluations()}
-    assert set(found) == {s.name for s in specs_for(dataset("bmrs/indo"))}
+    assert set(found) == {s.name for s in all_specs(dataset("bmrs/indo"))}
     assert all(e.passed for e in found.values()), {n: e.description for n, e in found.items() if not e.passed}
     assert str(DAY) in str(found["reconciliation"].description)
 

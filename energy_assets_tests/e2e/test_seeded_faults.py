@@ -19,7 +19,7 @@ from energy_assets.catalogue import dataset, datasets
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.facts import bounded_fields
 from energy_assets.checks.model import Finding
-from energy_assets.checks.specs import APPLIES, specs_for
+from energy_assets.checks.specs import APPLIES, all_specs, specs_for
 from energy_assets.checks.sweep import sweep
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.server import running
@@ -97,7 +97,7 @@ def test_a_day_in_order_passes_every_check(swept: Sweep):
     found = swept()
 
     assert red(found) == set()
-    assert set(found) == {(d.name, s.name) for d in kept() for s in specs_for(d)}
+    assert set(found) == {(d.name, s.name) for d in kept() for s in all_specs(d)}
     assert all(f.text.endswith(".") and str(DAY) in f.text for f in found.values())
 
 
