@@ -16,6 +16,7 @@ from energy_assets.commands.backfill import backfill
 from energy_assets.commands.console import Options, SentenceGroup
 from energy_assets.commands.cost import cost
 from energy_assets.commands.demo import demo
+from energy_assets.commands.gaps import app as gaps_app
 from energy_assets.commands.iris import app as iris_app
 from energy_assets.commands.refresh import refresh
 from energy_assets.commands.sheet import app as sheet_app
@@ -113,6 +114,7 @@ app.command()(verify)
 app.command()(adopt)
 app.command()(cost)
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(gaps_app, name="gaps")
 app.add_typer(iris_app, name="iris")
 app.add_typer(sheet_app, name="sheet")
 app.add_typer(warehouse_app, name="warehouse")

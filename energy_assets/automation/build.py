@@ -17,7 +17,7 @@ from energy_assets.assets.limits import limits_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
-from energy_assets.automation import alerts, checks, iris, iris_repair, jobs, limits, schedules, sensors, sheet
+from energy_assets.automation import alerts, checks, gaps, iris, iris_repair, jobs, limits, schedules, sensors, sheet
 from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
@@ -65,6 +65,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris.iris_load,
             iris.iris_cleanup,
             sheet.sync_sheet,
+            gaps.gaps_job(entries),
             housekeeping,
             *(look.job for look in looks),
         ],
@@ -74,6 +75,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             schedules.bmrs_repair_schedule(bmrs),
             iris.iris_cleanup_schedule,
             housekeeping_schedule,
+            gaps.gaps_schedule,
             *(schedule for look in looks for schedule in look.schedules),
         ],
         sensors=[

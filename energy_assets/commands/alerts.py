@@ -57,11 +57,14 @@ def list_incidents(
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Look for what is wrong without Dagster, and tell whoever is to be told: for a timer beside the daemon.
 
-    Looks at disk, listener, credentials and at datasets without a success for too long. Incidents are those that
-    Dagster's sensors report, so nobody is told twice. Exit code 1 when something could not be looked at or told.
+    Looks at disk, listener, credentials, datasets without a success for too long and gaps, and keeps the ledger of
+    gaps. Incidents are those that Dagster reports, so nobody is told twice. Exit code 1 when something could not be
+    looked at or told.
     """
     from energy_assets.catalogue import datasets
     from energy_assets.tracking.alerts import open_alerts
+    from energy_assets.tracking.gap_look import judged_datasets, keep, look, names_of
+    from energy_assets.tracking.gaps import conditions
     from energy_assets.tracking.status import evaluate
     from energy_assets.tracking.watch import expected, stale_conditions, watch
     from energy_assets.wiring import open_warehouse, utc_now
@@ -72,8 +75,13 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     alerts = open_alerts(settings)
     reported = [alerts.report(scope, conditions, now) for scope, conditions in watched.found.items()]
     # After the rest: a warehouse that cannot be read must not keep it from being told.
-    reports = evaluate(expected(datasets(), settings.profile), open_warehouse(settings), now, days=1)
+    warehouse = open_warehouse(settings)
+    reports = evaluate(expected(datasets(), settings.profile), warehouse, now, days=1)
     reported.append(alerts.report("stale", stale_conditions(reports, now), now))
+    judged = judged_datasets(datasets(), settings.profile)
+    found = look(judged, warehouse, now, root=settings.iris_drop_dir)
+    keep(found, warehouse)
+    reported.append(alerts.report("gaps", conditions(found.gaps, names_of(judged), now), now))
     holding = [i for i in alerts.incidents() if i.holds]
     failures = [*watched.failures, *(e for r in reported for e in (*r.failed, *filter(None, [r.error])))]
     if as_json:

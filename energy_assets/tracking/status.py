@@ -14,7 +14,9 @@ from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
 from energy_assets.ingest.model import Window
 from energy_assets.ingest.planner import fetch_interval, missing
+from energy_assets.tracking.accepted import accepted
 from energy_assets.warehouse.interface import DatasetStatus, Warehouse
+from energy_assets.warehouse.ledger import read_gaps
 
 STATUS_DAYS = 7
 """Settlement days in which missing windows are counted: what is older is a matter for a backfill, not for a look at the
@@ -30,7 +32,8 @@ class DatasetReport:
     Attributes:
         dataset: The catalogue entry.
         held: What the warehouse says of its table.
-        missing: Windows that have settled and are not covered, oldest first.
+        missing: Windows that have settled and are not covered, oldest first; without those that the ledger of gaps has
+            as never published.
     """
 
     dataset: Dataset
@@ -93,8 +96,14 @@ def evaluate_days(
     with warehouse.session(write=False):
         held = {s.table: s for s in warehouse.status(tables, rows_day or calendar.settlement_day(now), columns)}
         seen = warehouse.coverage(tables, low, high)
+        never = accepted(read_gaps(warehouse), now)
     return [
-        DatasetReport(d, held[d.table.name], missing(d, from_day, to_day, seen.get(d.code, ()), now)) for d in datasets
+        DatasetReport(
+            d,
+            held[d.table.name],
+            missing(d, from_day, to_day, [*seen.get(d.code, ()), *never.get(d.code, ())], now),
+        )
+        for d in datasets
     ]
 
 

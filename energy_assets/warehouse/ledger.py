@@ -45,15 +45,13 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What ledger and receipts say.
+    """What receipts say.
 
     Attributes:
-        gaps: Open gaps, the oldest first.
         kept: From when on each table was ever covered within the span looked at, by table name.
         troubles: Windows that failed or have rows in quarantine, by their newest receipts.
     """
 
-    gaps: tuple[Gap, ...] = ()
     kept: Mapping[str, datetime] = field(default_factory=dict)
     troubles: tuple[Trouble, ...] = ()
 
@@ -85,7 +83,7 @@ def read_gaps(warehouse: Warehouse, *, closed: bool = False) -> list[Gap]:
 def read_evidence(
     warehouse: Warehouse, tables: Collection[str], from_utc: datetime, to_utc: datetime, kept_since: datetime
 ) -> Evidence:
-    """What ledger and receipts say about gaps of some tables in ``[from_utc, to_utc)``; receipts only, no rows.
+    """What receipts say about gaps of some tables in ``[from_utc, to_utc)``; no row is read.
 
     Args:
         warehouse: Where they are.
@@ -100,17 +98,15 @@ def read_evidence(
 
     def make(place: Place) -> list[str]:
         return [
-            _gaps(place, closed=False),
             _kept(place, tables, kept_since, to_utc),
             _troubles(place, tables, from_utc, to_utc),
         ]
 
-    found = warehouse.answers("Reading the ledger of gaps", make) if tables else ()
+    found = warehouse.answers("Reading receipts for the ledger", make) if tables else ()
     if not found:
         return Evidence()
-    gaps, kept, troubles = found
+    kept, troubles = found
     return Evidence(
-        tuple(_gap(row) for row in gaps),
         {name: first.replace(tzinfo=UTC) for name, first in kept},
         tuple(_trouble(row) for row in troubles),
     )

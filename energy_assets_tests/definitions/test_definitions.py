@@ -148,7 +148,7 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
     checks = {"bmrs_checks", "iris_checks"}
-    unpartitioned = {"iris_load", "iris_cleanup", "gb_limits", "sync_sheet", "housekeeping", *checks}
+    unpartitioned = {"iris_load", "iris_cleanup", "gb_limits", "sync_sheet", "gaps", "housekeeping", *checks}
     assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "iris_repair", "gb_derived", *unpartitioned}
     for name in jobs - unpartitioned:
         assert defs.resolve_job_def(name).partitions_def == DAYS
@@ -159,6 +159,7 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "bmrs_revisions_schedule": ("20 7 * * *", "Europe/London"),
         "bmrs_repair_schedule": ("50 2,8,14,20 * * *", "Europe/London"),
         "iris_cleanup_schedule": ("37 * * * *", "Europe/London"),
+        "gaps_schedule": ("10 * * * *", "Europe/London"),
         "housekeeping_schedule": ("40 3 * * *", "Europe/London"),
         "bmrs_checks_hourly": ("25 * * * *", "Europe/London"),
         "bmrs_checks_daily": ("35 8 * * *", "Europe/London"),
