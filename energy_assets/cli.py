@@ -16,6 +16,7 @@ from energy_assets.commands.backfill import backfill
 from energy_assets.commands.console import Options, SentenceGroup
 from energy_assets.commands.cost import cost
 from energy_assets.commands.demo import demo
+from energy_assets.commands.doctor import doctor
 from energy_assets.commands.gaps import app as gaps_app
 from energy_assets.commands.iris import app as iris_app
 from energy_assets.commands.refresh import refresh
@@ -110,6 +111,7 @@ app.command()(demo)
 app.command()(refresh)
 app.command()(backfill)
 app.command()(status)
+app.command()(doctor)
 app.command()(verify)
 app.command()(adopt)
 app.command()(cost)
