@@ -7,6 +7,7 @@ This step serves people: who materializes an asset, or presses Execute on a chec
 # Annotations are not postponed here: Dagster reads types from functions as they stand.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -16,7 +17,11 @@ from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.model import CheckSpec, Finding
-from energy_assets.checks.specs import all_specs
+from energy_assets.checks.specs import AGREES_WITH_ELEXON, all_specs
+
+if TYPE_CHECKING:
+    from energy_assets.checks.sweep import AskElexon
+    from energy_assets.sources.elexon_status import ElexonWord
 
 RECENT_DAYS = 2
 """Days looked at where nobody names any: today and yesterday."""
@@ -70,8 +75,11 @@ def provider_checks(provider: str, datasets: Sequence[Dataset]) -> dg.AssetCheck
         first, last = _days(context, now)
         chosen = {key: by_key[key] for key in context.selected_asset_check_keys}
         wanted = list({d.code: d for d, _ in chosen.values()}.values())
+        elexon = (
+            ask_elexon(platform, updates=False) if any(s == AGREES_WITH_ELEXON for _, s in chosen.values()) else None
+        )
         with explained(), platform.warehouse() as warehouse:
-            found = {(f.dataset, f.check): f for f in sweep(wanted, warehouse, first, last, now)}
+            found = {(f.dataset, f.check): f for f in sweep(wanted, warehouse, first, last, now, elexon)}
         for key, (dataset, spec) in chosen.items():
             finding = found.get((dataset.code, spec.name)) or not_kept(dataset, spec, first, last)
             yield dg.AssetCheckResult(
@@ -84,6 +92,23 @@ def provider_checks(provider: str, datasets: Sequence[Dataset]) -> dg.AssetCheck
             )
 
     return checks
+
+
+def ask_elexon(platform: Platform, *, updates: bool) -> "AskElexon":
+    """Asks Elexon what it has, at the address of the settings.
+
+    Args:
+        platform: The settings.
+        updates: Whether the last updates of all datasets are asked for too.
+    """
+
+    def asked(codes: Sequence[str], from_day: date, to_day: date) -> "ElexonWord":
+        from energy_assets.sources.elexon import open_client
+        from energy_assets.sources.elexon_status import ask
+
+        return ask(open_client(platform.settings()), codes, from_day, to_day, updates=updates)
+
+    return asked
 
 
 def severity_of(finding: Finding) -> dg.AssetCheckSeverity:

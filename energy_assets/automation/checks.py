@@ -15,14 +15,14 @@ import dagster as dg
 from pydantic import Field
 
 from energy_assets import calendar
-from energy_assets.assets.checks import MOST_DAYS, RECENT_DAYS, check_key, metadata_of, severity_of
+from energy_assets.assets.checks import MOST_DAYS, RECENT_DAYS, ask_elexon, check_key, metadata_of, severity_of
 from energy_assets.assets.provider import explained
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.jobs import LANE, LIVE, LONGEST_LIVE, MAX_RUNTIME
 from energy_assets.automation.schedules import LONDON, active_run
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.specs import all_specs
-from energy_assets.checks.telling import Key, Told, standing, worth_telling
+from energy_assets.checks.telling import Key, Told, key_of, standing, worth_telling
 
 if TYPE_CHECKING:
     from energy_assets.checks.model import Finding, Severity
@@ -49,6 +49,7 @@ class CheckConfig(dg.Config):
         days: How many days back from the last one, where no first is named.
         datasets: Names of datasets (``bmrs/fuelinst``); empty for all of the provider.
         reds: Whether days of older red verdicts are looked at too.
+        elexon: Whether Elexon is asked what it has, to compare.
     """
 
     from_day: str = ""
@@ -56,6 +57,7 @@ class CheckConfig(dg.Config):
     days: int = RECENT_DAYS
     datasets: list[str] = Field(default_factory=list)
     reds: bool = False
+    elexon: bool = False
 
     def span(self, now: datetime) -> tuple[date, date]:
         """First and last day.
@@ -105,7 +107,7 @@ def looks(provider: str, datasets: Sequence[Dataset]) -> Looks:
         look()
 
     hourly = _schedule(provider, f"{HOURLY[provider]} * * * *", "hourly", CheckConfig(), "Today and yesterday.")
-    weeks = CheckConfig(days=WEEKS_DAYS, reds=True)
+    weeks = CheckConfig(days=WEEKS_DAYS, reds=True, elexon=provider == "bmrs")
     daily = _schedule(provider, f"{DAILY[provider]} * * *", "daily", weeks, "The last four weeks.")
     return Looks(job, (hourly, daily))
 
@@ -143,8 +145,10 @@ def _look(context: dg.OpExecutionContext, config: CheckConfig, platform: Platfor
     if config.reds:
         first = min([first, *_red_days(told, last)])
     with explained(), platform.warehouse() as warehouse:
-        findings = sweep(chosen, warehouse, first, last, now)
-    news = worth_telling(findings, told, now)
+        elexon = ask_elexon(platform, updates=True) if config.elexon else None
+        findings = sweep(chosen, warehouse, first, last, now, elexon)
+    shown = {(d.code, spec.name) for d in chosen for spec in all_specs(d)}
+    news = [f for f in worth_telling(findings, told, now) if key_of(f) in shown]
     tell(context.instance, chosen, news)
     red = standing(findings, told)
     for finding in red:

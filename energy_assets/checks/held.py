@@ -35,6 +35,7 @@ class Held:
         newest_day: Newest settlement day that has rows at all.
         newest_utc: Newest instant of the dataset's own event time, where it has one.
         asked: Whether the provider was ever asked for it.
+        taken_utc: When an answer that covers a window was last recorded.
         missing: Windows of these days that have settled and are not covered.
     """
 
@@ -46,6 +47,7 @@ class Held:
     newest_day: date | None = None
     newest_utc: datetime | None = None
     asked: bool = True
+    taken_utc: datetime | None = None
     missing: tuple[Window, ...] = ()
 
     @property

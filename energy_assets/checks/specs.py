@@ -40,6 +40,12 @@ AGREES_WITH_INDO = CheckSpec(
 AGREES_WITH_NESO = CheckSpec("agrees_with_neso", "National demand is what NESO publishes by itself.", "warning")
 AGREES_WITH_API = CheckSpec("agrees_with_api", "A day has as many facts pushed as asked for.", "warning")
 
+AGREES_WITH_ELEXON = CheckSpec(
+    "agrees_with_elexon", "Every settlement period for which Elexon counts data points has rows.", "error"
+)
+LAST_UPDATE = CheckSpec("last_update", "What Elexon says that it has updated was asked for since.", "warning")
+"""About every dataset that Elexon lists; not a check of its own in Dagster, but told by the daily look."""
+
 
 def _always(_: Dataset) -> bool:
     return True
@@ -80,8 +86,18 @@ def cross_specs(dataset: Dataset) -> tuple[CheckSpec, ...]:
 
 
 def all_specs(dataset: Dataset) -> tuple[CheckSpec, ...]:
-    """Every check of a dataset that needs nobody to be asked."""
-    return specs_for(dataset) + cross_specs(dataset)
+    """Every check of a dataset."""
+    return specs_for(dataset) + cross_specs(dataset) + oracle_specs(dataset)
+
+
+def oracle_specs(dataset: Dataset) -> tuple[CheckSpec, ...]:
+    """The checks of a dataset for which the provider is asked what it has."""
+    return (AGREES_WITH_ELEXON,) if dataset.provider == "bmrs" and dataset.code in DATA_STATUS else ()
+
+
+DATA_STATUS = ("BOALF", "BOAV", "BOD", "DISBSAD", "DISEBSP", "DISPTAV", "EBOCF", "FREQ", "ISPSTACK", "NETBSAD", "PN")
+"""Datasets whose data points Elexon counts per settlement period (``/data-status/<code>``). It counts those of REMIT by
+source, which rows do not tell."""
 
 
 CROSS: Mapping[str, tuple[CheckSpec, ...]] = {

@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from energy_assets.calendar import day_bounds_utc
-from energy_assets.catalogue.model import Field, WindowCheck
-from energy_assets.checks.facts import BodyFacts, ColumnFacts, DayFacts, Question, ReceiptFacts, TableFacts
+from energy_assets.catalogue.model import Field, Table, WindowCheck
+from energy_assets.checks.facts import PERIOD, BodyFacts, ColumnFacts, DayFacts, Question, ReceiptFacts, TableFacts
 from energy_assets.warehouse import service
 from energy_assets.warehouse.interface import Place, Warehouse
 from energy_assets.warehouse.sql import Dialect, TableSql
@@ -221,6 +221,37 @@ def repeated_keys(place: Place, question: Question, days: Days) -> str:
         f"GROUP BY {day}, {sql.key(table.natural_key, 'T')} HAVING count(*) > 1"
     )
     return f"SELECT G.own_day, sum(G.more), sum(G.copies), min(G.told) FROM ({groups}) G GROUP BY G.own_day"
+
+
+# Rows per settlement period.
+
+
+def read_periods(
+    warehouse: Warehouse, tables: Sequence[Table], from_day: date, to_day: date
+) -> Mapping[str, Mapping[tuple[date, int], int]]:
+    """Rows of each settlement period of these days, by table; nothing where a table is not there or has no periods.
+
+    Raises:
+        WarehouseError: The store cannot be read.
+    """
+
+    def make(place: Place) -> list[str]:
+        there = [t for t in tables if t.name in place.ids and PERIOD in place.columns[t.name]]
+        parts = [
+            f"SELECT {place.dialect.text(t.name)} AS name, T.{place.dialect.partition_day} AS own_day, "
+            f"T.{place.dialect.identifier(PERIOD)} AS period, count(*) AS n "
+            f"FROM {place.dialect.qualified(place.schema, t.name)} T "
+            f"WHERE {_within(place.dialect, (from_day, to_day))} AND T.{place.dialect.identifier(PERIOD)} IS NOT NULL "
+            f"GROUP BY T.{place.dialect.partition_day}, T.{place.dialect.identifier(PERIOD)}"
+            for t in there
+        ]
+        return [" UNION ALL ".join(parts)] if parts else []
+
+    found: dict[str, dict[tuple[date, int], int]] = {t.name: {} for t in tables}
+    for answer in warehouse.answers("Counting rows of settlement periods", make):
+        for name, day, period, rows in answer:
+            found[name][day, int(period)] = int(rows)
+    return found
 
 
 # Rows per day, by the word of the commits.

@@ -43,7 +43,7 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class PairFacts:
-    """What the pairs of one day come to: how many, how many too far apart, the greatest difference, the first so far."""
+    """What the pairs of one day come to: how many, how many too far apart, the greatest difference, the first one."""
 
     pairs: int
     breaches: int

@@ -19,11 +19,14 @@ from energy_assets.catalogue import dataset, datasets
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.facts import bounded_fields
 from energy_assets.checks.model import Finding
-from energy_assets.checks.specs import APPLIES, all_specs, specs_for
+from energy_assets.checks.specs import APPLIES, cross_specs, specs_for
 from energy_assets.checks.sweep import sweep
+from energy_assets.errors import TransportError
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.server import running
 from energy_assets.sandbox.synthetic import Edit, Synthetic
+from energy_assets.sources.elexon import open_client
+from energy_assets.sources.elexon_status import ElexonWord, ask
 from energy_assets.warehouse.duckdb import DuckDBWarehouse
 from energy_assets_tests.e2e.conftest import MakeWorld
 from energy_assets_tests.e2e.world import Clock, World, utc
@@ -97,7 +100,7 @@ def test_a_day_in_order_passes_every_check(swept: Sweep):
     found = swept()
 
     assert red(found) == set()
-    assert set(found) == {(d.name, s.name) for d in kept() for s in all_specs(d)}
+    assert set(found) == {(d.name, s.name) for d in kept() for s in specs_for(d) + cross_specs(d)}
     assert all(f.text.endswith(".") and str(DAY) in f.text for f in found.values())
 
 
@@ -368,3 +371,46 @@ def test_days_of_a_clock_change_have_their_own_number_of_periods(make_world: Mak
         connection.execute(f"DELETE FROM {SCHEMA}.bmrs_mid WHERE settlementPeriod = {periods}")
     texts = [f.text for f in sweep(chosen, world.warehouse, *days, utc("2026-05-20T09:00")) if not f.passed]
     assert any(f"{periods - 1} of {periods} settlement periods" in text for text in texts)
+
+
+def test_elexons_own_word_is_compared_with_what_is_held(make_world: MakeWorld):
+    """Through HTTP: data points of each period, and when each dataset was last updated."""
+    world = make_world(NOW)
+    chosen = [dataset(f"bmrs/{code}") for code in ("pn", "netbsad", "freq", "indo")]
+    world.refresh(chosen, str(DAY))
+
+    def look() -> dict[tuple[str, str], Finding]:
+        found = sweep(
+            chosen, world.warehouse, DAY, DAY, world.clock(), lambda *asked: ask(open_client(world.settings), *asked)
+        )
+        return {(f.dataset, f.check): f for f in found if f.check in ("agrees_with_elexon", "last_update")}
+
+    found = look()
+    assert red(found) == set()
+    assert {code for code, check in found if check == "agrees_with_elexon"} == {"PN", "NETBSAD", "FREQ"}
+    assert found["PN", "agrees_with_elexon"].numbers["data_points"] == found["PN", "agrees_with_elexon"].numbers["rows"]
+
+    with duckdb.connect(str(world.settings.duckdb_path)) as connection:
+        connection.execute(f"DELETE FROM {SCHEMA}.bmrs_pn WHERE settlementPeriod = 7; DELETE FROM {SCHEMA}.bmrs_freq")
+    world.clock.forward(hours=9)
+    found = look()
+    assert {key for key in red(found) if key[1] == "agrees_with_elexon"} == {
+        ("PN", "agrees_with_elexon"),
+        ("FREQ", "agrees_with_elexon"),
+    }
+    assert "nothing is held of 2026-07-15 period 7" in found["PN", "agrees_with_elexon"].text
+    assert ("INDO", "last_update") in red(found)
+    assert told_well(found["PN", "agrees_with_elexon"], "bmrs/pn")
+
+
+def test_elexon_that_cannot_be_asked_is_a_warning(make_world: MakeWorld):
+    world = make_world(NOW)
+    chosen = [dataset("bmrs/netbsad")]
+    world.refresh(chosen, str(DAY))
+
+    def unreachable(*_: object) -> ElexonWord:
+        raise TransportError("nobody answers")
+
+    found = {f.check: f for f in sweep(chosen, world.warehouse, DAY, DAY, NOW, unreachable)}
+    assert (found["agrees_with_elexon"].passed, found["agrees_with_elexon"].severity) == (False, "warning")
+    assert "could not be asked (nobody answers)" in found["agrees_with_elexon"].text
