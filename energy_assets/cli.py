@@ -19,6 +19,7 @@ from energy_assets.commands.demo import demo
 from energy_assets.commands.doctor import doctor
 from energy_assets.commands.gaps import app as gaps_app
 from energy_assets.commands.iris import app as iris_app
+from energy_assets.commands.metrics import metrics
 from energy_assets.commands.refresh import refresh
 from energy_assets.commands.sheet import app as sheet_app
 from energy_assets.commands.status import status
@@ -112,6 +113,7 @@ app.command()(refresh)
 app.command()(backfill)
 app.command()(status)
 app.command()(doctor)
+app.command()(metrics)
 app.command()(verify)
 app.command()(adopt)
 app.command()(cost)

@@ -325,6 +325,7 @@ class Settings(BaseSettings):
             never. The first may be later than the second: the night.
         alert_errors_in_quiet_hours: Whether incidents of severity ``error`` are told all the same.
         alert_heartbeat_url: Address that is asked for while alerts work, so that a watcher elsewhere notices silence.
+        metrics_port: Port on loopback at which ``energy-assets metrics`` serves; ``None`` where none is wanted.
     """
 
     model_config = SettingsConfigDict(
@@ -444,6 +445,7 @@ class Settings(BaseSettings):
     alert_heartbeat_url: Annotated[SecretStr | None, AfterValidator(_heartbeat)] = _setting(
         "ENERGY_ASSETS_ALERT_HEARTBEAT_URL"
     )
+    metrics_port: int | None = Field(None, ge=1, le=65_535, validation_alias="ENERGY_ASSETS_METRICS_PORT")
 
     @classmethod
     def settings_customise_sources(

@@ -120,6 +120,7 @@ def look_at(settings: Settings, datasets: Sequence[Dataset], now: datetime, days
         reports = tuple(_without_archive(r) for r in evaluate(datasets, warehouse, now, days))
         looks: dict[str, Look] = {}
         if everything:
+            looks["gaps"] = lambda: overview.gaps_section(warehouse, datasets, now)
             looks["IRIS listener"] = lambda: overview.listener_section(settings.iris_drop_dir, warehouse, now)
             looks["disk"] = lambda: overview.disk_section(settings)
             looks["alerts"] = lambda: overview.alerts_section(settings)

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING
 from energy_assets.errors import EnergyAssetsError
 from energy_assets.tracking import push
 from energy_assets.tracking.alerts import open_alerts
+from energy_assets.tracking.gap_look import names_of
+from energy_assets.tracking.gaps import conditions
 from energy_assets.tracking.orchestrator import Orchestrated, Run
 from energy_assets.tracking.status import DatasetReport, State
 from energy_assets.tracking.watch import disk_conditions, expected, is_stale
+from energy_assets.warehouse.ledger import read_gaps
 
 if TYPE_CHECKING:
     from energy_assets.catalogue.model import Dataset
@@ -152,6 +155,34 @@ def listener_section(root: Path, warehouse: Warehouse, now: datetime) -> Section
         found.problems,
         found.as_plain(),
     )
+
+
+def gaps_section(warehouse: Warehouse, datasets: Sequence[Dataset], now: datetime) -> Section:
+    """What the ledger has as missing; wrong is what was missed and has stayed open for longer than it takes to repair.
+
+    Raises:
+        WarehouseError: The ledger cannot be read.
+    """
+    by_table = names_of(datasets)
+    gaps = [g for g in read_gaps(warehouse) if g.table in by_table]
+    tally = Counter(g.why for g in gaps)
+    lines = [", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in sorted(tally.items())) or "none known"]
+    told = conditions(gaps, by_table, now)
+    lines += [c.text for c in told[:NAMED]]
+    plain = [
+        {
+            "dataset": by_table[g.table],
+            "from_utc": g.from_utc,
+            "to_utc": g.to_utc,
+            "branch": g.branch,
+            "why": g.why,
+            "since_utc": g.since_utc,
+            "opened_utc": g.opened_utc,
+            "note": g.note,
+        }
+        for g in gaps
+    ]
+    return Section("gaps", "gaps", tuple(lines), tuple(f"{c.subject}: {c.text}" for c in told), plain)
 
 
 def disk_section(settings: Settings) -> Section:

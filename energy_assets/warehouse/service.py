@@ -451,6 +451,14 @@ def behind(dialect: Dialect, schema: str, table_name: str, from_day: date, to_da
     )
 
 
+def recorded_since(dialect: Dialect, schema: str, since: datetime) -> str:
+    """Receipts recorded since a moment: ``(dataset, status, count)``."""
+    return (
+        f"SELECT R.dataset, R.status, count(*) FROM {dialect.qualified(schema, RECEIPTS)} R "
+        f"WHERE R.recorded_utc >= {dialect.instant(since)} GROUP BY R.dataset, R.status"
+    )
+
+
 def overlapping(dialect: Dialect, from_utc: datetime, to_utc: datetime) -> str:
     """The condition that the window of a receipt ``R`` overlaps a range, with constant bounds on its beginning."""
     return (

@@ -93,7 +93,7 @@ def test_a_machine_at_rest_is_well(settings: Settings, warehouse: DuckDBWarehous
     cover(warehouse, SMSG, last_days(9))
     found = look_at(settings, [SMSG], NOW, 7, everything=True)
     assert found.wrong == ()
-    assert {s.name for s in found.sections} == {"checks", "runs", "listener", "disk", "alerts"}
+    assert {s.name for s in found.sections} == {"checks", "runs", "gaps", "listener", "disk", "alerts"}
     assert {r.dataset.provider for r in found.reports} == {"bmrs", "iris"}
     plain = overview_json(found)
     assert plain["disk"]["warehouse_bytes"] > 0 and plain["alerts"] == {"open": [], "undeliverable": {}}  # type: ignore[index, call-overload]
