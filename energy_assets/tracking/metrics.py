@@ -206,6 +206,9 @@ def _of_listener(section: Section | None, now: datetime) -> Iterator[Metric]:
         said = plain.get(key)
         if isinstance(said, str):
             yield _gauge(name, text, max((now - datetime.fromisoformat(said)).total_seconds(), 0.0))
+    if plain.get("lag_seconds") is not None:
+        text = "Time from queue to disk of the slowest message since the beat before the last."
+        yield _gauge("energy_assets_iris_listener_lag_seconds", text, _number(plain["lag_seconds"]))
     for key, name, text in (
         ("waiting_files", "energy_assets_iris_waiting_files", "Files that wait to be loaded."),
         ("waiting_bytes", "energy_assets_iris_waiting_bytes", "Their size."),

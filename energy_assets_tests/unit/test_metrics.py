@@ -28,6 +28,7 @@ Samples = dict[tuple[str, tuple[str, ...]], float]
 LISTENER = {
     "alive": True,
     "linked": False,
+    "lag_seconds": 1.5,
     "last_beat_utc": (NOW - timedelta(seconds=40)).isoformat(),
     "newest_message_utc": (NOW - timedelta(minutes=5)).isoformat(),
     "waiting_files": 3,
@@ -66,6 +67,7 @@ def test_every_number_of_the_status_has_a_metric() -> None:
     assert found["receipts", ("bmrs/mid", "failed")] == 4
     assert (found["iris_listener_alive", ()], found["iris_listener_linked", ()]) == (1, 0)
     assert (found["iris_listener_beat_age_seconds", ()], found["iris_newest_message_age_seconds", ()]) == (40, 300)
+    assert found["iris_listener_lag_seconds", ()] == 1.5
     assert (found["iris_waiting_files", ()], found["iris_waiting_bytes", ()]) == (3, 4096)
     assert (found["disk_free_bytes", ()], found["disk_size_bytes", ()], found["warehouse_bytes", ()]) == (5e9, 9e9, 7)
     assert (found["alerts_open", ()], found["checks_failing", ()]) == (2, 1)
