@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from zlib import crc32
 
 from energy_assets.checks.model import Finding, Severity
-from energy_assets.checks.specs import FRESHNESS
+from energy_assets.checks.specs import FRESHNESS, LATENESS
 
 RED_AGAIN = timedelta(hours=24)
 """Time after which a red verdict is told once more."""
@@ -24,7 +24,11 @@ of them come in one night."""
 
 SPREAD_HOURS = 48
 
-PRESENT = frozenset({FRESHNESS.name})
+GREEN_AT_ONCE = 200
+"""Green verdicts that nobody waits for told by one look at most: a thousand take a store a minute, when a look has
+never been told before; the next looks tell the rest."""
+
+PRESENT = frozenset({FRESHNESS.name, LATENESS.name})
 """Checks that are about the present: a newer verdict replaces an older one, whatever days were looked at."""
 
 RANK: Mapping[Severity, int] = {"info": 0, "warning": 1, "error": 2}
@@ -67,7 +71,14 @@ def worth_telling(findings: Iterable[Finding], told: Mapping[Key, Told], now: da
         told: The newest verdict that was told, by what it is about.
         now: The present, aware.
     """
-    return [f for f in findings if _is_news(f, told.get(key_of(f)), now)]
+    news = [f for f in findings if _is_news(f, told.get(key_of(f)), now)]
+    waited_for = [f for f in news if not f.passed or _was_red(told.get(key_of(f)))]
+    others = [f for f in news if f.passed and not _was_red(told.get(key_of(f)))]
+    return waited_for + others[:GREEN_AT_ONCE]
+
+
+def _was_red(before: Told | None) -> bool:
+    return before is not None and not before.passed
 
 
 def standing(findings: Iterable[Finding], told: Mapping[Key, Told]) -> list[Finding]:

@@ -19,7 +19,8 @@ from energy_assets.catalogue import dataset, datasets
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.facts import bounded_fields
 from energy_assets.checks.model import Finding
-from energy_assets.checks.specs import APPLIES, cross_specs, specs_for
+from energy_assets.checks.rules import JUDGES
+from energy_assets.checks.specs import cross_specs, specs_for
 from energy_assets.checks.sweep import sweep
 from energy_assets.errors import TransportError
 from energy_assets.sandbox.elexon import ElexonSandbox
@@ -275,7 +276,7 @@ def test_a_planted_fault_fails_its_check_and_says_so(swept: Sweep, fault: str):
 
 
 def test_every_check_has_a_planted_fault():
-    assert {planted.check for planted in FAULTS.values()} == {spec.name for spec, _ in APPLIES}
+    assert {planted.check for planted in FAULTS.values()} == {spec.name for spec in JUDGES}
 
 
 def failing(swept: Sweep, check: str, statement: Callable[[Dataset], Sequence[str]]) -> tuple[set[str], set[str]]:
