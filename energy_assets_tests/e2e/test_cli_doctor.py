@@ -156,10 +156,13 @@ def _watched(cli: CommandLine, columns: int, lines: int) -> tuple[list[str], int
     shown: list[str] = []
     try:
         until = time.monotonic() + 60
-        while time.monotonic() < until and not any("bmrs/" in line for line in shown):
-            if select.select([ours], [], [], 0.5)[0]:
+        while time.monotonic() < until:
+            if select.select([ours], [], [], 0.3)[0]:
                 stream.feed(os.read(ours, 65536))
                 shown = list(terminal.display)
+            elif any(line.startswith("bmrs/") for line in shown):
+                # The table of datasets is drawn last, and what follows waits a second.
+                break
         process.send_signal(signal.SIGINT)
         while process.poll() is None and select.select([ours], [], [], 30)[0]:
             try:
