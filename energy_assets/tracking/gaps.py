@@ -119,7 +119,7 @@ def _piece(dataset: Dataset, item: Judged, now: datetime) -> Iterator[Found]:
         # What had not happened yet when it was last asked for.
         begin = max(window.from_utc, asked or window.from_utc)
         since = max(begin, _published(timing.available, window))
-        if now - since >= patience(dataset, since, now):
+        if now - since >= patience(dataset, window, now):
             yield _found(dataset, Window(begin, min(window.to_utc, now), window.branch), "missed", since)
 
 
@@ -136,15 +136,15 @@ def _settled(dataset: Dataset, item: Judged, asked: datetime | None, now: dateti
             yield _found(dataset, window, "suspect", settles, f"empty when asked at {empty:%Y-%m-%d %H:%MZ}")
         return
     since = settles if asked is not None else _published(dataset.timing.available, window)
-    if now - since >= patience(dataset, since, now):
+    if now - since >= patience(dataset, window, now):
         yield _found(dataset, window, "missed", since)
 
 
-def patience(dataset: Dataset, moment: datetime, now: datetime) -> timedelta:
-    """How long something that fell due at a moment may wait: four of its polls, as long as staleness takes."""
+def patience(dataset: Dataset, window: Window, now: datetime) -> timedelta:
+    """How long something of a window may wait when it is due: four looks at its day, as long as staleness takes."""
     poll = timedelta(minutes=dataset.timing.poll_minutes)
-    back = (calendar.settlement_day(now) - calendar.settlement_day(moment)).days
-    if back == 0:
+    back = (calendar.settlement_day(now) - calendar.settlement_day(window.to_utc - timedelta(microseconds=1))).days
+    if back <= 0:
         return STALE_POLLS * max(poll, TICK)
     return STALE_POLLS * max(poll, HOUR) if back < LIVE_DAYS else max(STALE_PAST, STALE_POLLS * poll)
 

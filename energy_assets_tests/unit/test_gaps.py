@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from energy_assets import calendar
 from energy_assets.automation import repair
+from energy_assets.automation.ticks import Request, refresh_requests, revision_requests
 from energy_assets.catalogue import dataset
 from energy_assets.catalogue.model import Dataset
 from energy_assets.ingest.model import Gap, Seen, Window
@@ -84,6 +86,36 @@ def gap(begin: datetime, end: datetime, why: str = "missed", **others: object) -
 def trouble(begin: datetime, end: datetime, *, failed: bool = True, rows: int = 0, branch: str = "", at: int = 0):
     asked = end + timedelta(hours=at)
     return Trouble("bmrs_mid", begin, end, branch, failed, rows, asked, asked, "HTTP 500" if failed else "")
+
+
+def test_days_on_which_the_schedules_do_their_work_have_no_gap():
+    """The real rules of schedule and planner, tick by tick, over datasets of every rhythm; looked at every hour."""
+    codes = ("FUELINST", "MID", "DISBSAD", "DISEBSP", "INDOD", "RZDR", "B1610", "SYSWARN", "NDFD")
+    kept = [dataset(code) for code in codes]
+    begin, now = date(2026, 7, 9), datetime(2026, 7, 9, 8, tzinfo=UTC)
+    held_now: dict[str, dict[Window, Seen]] = {code: {} for code in codes}
+
+    def ask(requests: Sequence[Request]) -> None:
+        for request in requests:
+            for entry in request.datasets if request.last >= begin else ():
+                own = held_now[entry.code]
+                days = max(request.first, begin), request.last
+                own.update({w: Seen(w, now, None) for w in plan(entry, *days, list(own.values()), now).windows})
+
+    found: set[tuple[str, str]] = set()
+    while now < datetime(2026, 7, 14, 12, tzinfo=UTC):
+        if now.minute % 15 == 0:
+            ask(refresh_requests(kept, now))
+        if (now.hour, now.minute) == (6, 20):
+            ask(revision_requests(kept, now))
+        if now.minute == 10 and now > datetime(2026, 7, 9, 10, tzinfo=UTC):
+            for entry in kept:
+                own = list(held_now[entry.code].values())
+                since = min((s.window.from_utc for s in own), default=now)
+                today = calendar.settlement_day(now)
+                found |= {(f.dataset, f.why) for f in windowed_gaps(entry, begin, today, since, own, [], [], now)}
+        now += timedelta(minutes=5)
+    assert {why for _, why in found} <= {"not_due"}, found
 
 
 def test_what_the_schedule_asks_for_in_time_is_no_gap():
