@@ -157,7 +157,8 @@ def _change(ctx: typer.Context, selection: str, days: tuple[str, str | None], ch
         raise EnergyAssetsError(
             f"{selection} has no such gap on {first} to {last}; `energy-assets gaps --all` lists what there is."
         )
-    warehouse.note_gaps([*found.changes, *changes])
+    # One row of a gap: of two that are written at once neither is the newest.
+    warehouse.note_gaps(list({g.key: g for g in (*found.changes, *changes)}.values()))
     _show([g for g in changes if g.is_open], chosen, now)
     console.say(console.stdout(), f"{console.plural(len({g.table for g in changes}), 'dataset')} {done}.")
 
