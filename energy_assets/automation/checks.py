@@ -9,6 +9,7 @@ event (``energy_assets.checks.telling``).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -146,7 +147,7 @@ def _look(context: dg.OpExecutionContext, config: CheckConfig, platform: Platfor
         first = min([first, *_red_days(told, last)])
     with explained(), platform.warehouse() as warehouse:
         elexon = ask_elexon(platform, updates=True) if config.elexon else None
-        findings = sweep(chosen, warehouse, first, last, now, elexon)
+        findings = sweep(chosen, warehouse, first, last, now, elexon, learned_file(platform))
     shown = {(d.code, spec.name) for d in chosen for spec in all_specs(d)}
     news = [f for f in worth_telling(findings, told, now) if key_of(f) in shown]
     tell(context.instance, chosen, news)
@@ -154,6 +155,12 @@ def _look(context: dg.OpExecutionContext, config: CheckConfig, platform: Platfor
     for finding in red:
         context.log.warning(f"{finding.check} ({finding.severity}): {finding.text}")
     context.log.info(f"{len(findings)} checks of {first} to {last}: {len(red)} not passed, {len(news)} reported")
+
+
+def learned_file(platform: Platform) -> Path:
+    """Where what was learned of lateness in the warehouse is kept for a day."""
+    settings = platform.settings()
+    return settings.home / "learned" / f"lateness_{settings.warehouse}_{settings.schema_name}.json"
 
 
 def _chosen(config: CheckConfig, datasets: Sequence[Dataset]) -> Sequence[Dataset]:

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,14 +32,14 @@ from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.expected import rhythm
 from energy_assets.checks.held import listed
-from energy_assets.checks.model import CheckSpec, Finding, Severity
+from energy_assets.checks.learned import Awaited, awaited
+from energy_assets.checks.model import Finding, Severity
+from energy_assets.checks.specs import LATENESS
 
 if TYPE_CHECKING:
     from energy_assets.warehouse.interface import Warehouse
 
 logger = logging.getLogger(__name__)
-
-LATENESS = CheckSpec("lateness", "Every publication is there by the time that its own history lets expect.", "warning")
 
 RATE = 0.01
 """Share of honest publications that may pass the learned quantile; the margin makes it less."""
@@ -52,13 +52,6 @@ SLOT_FEWEST = 5
 
 NEIGHBOURS = 2
 """Slots on either side whose arrivals tell how much delays spread; medians are each slot's own."""
-
-OFTEN_DAYS = 28
-"""Days that are learned from where there are several publications a day: four of every weekday, and a habit that the
-provider has given up is forgotten within the month."""
-
-RARE_DAYS = 91
-"""The same for publications by the day, of which a month has too few."""
 
 TICK = timedelta(minutes=15)
 """Time between two refreshes that ask a provider."""
@@ -81,33 +74,8 @@ REACH = timedelta(days=2)
 HALF_HOUR = timedelta(minutes=30)
 ONE_DAY = timedelta(days=1)
 
-Kind = Literal["periods", "days", "following"]
 Arrivals = Mapping[datetime, datetime]
 """When each publication was first there, by its place on the window axis, both aware."""
-
-
-@dataclass(frozen=True, slots=True)
-class Awaited:
-    """How the publications of a dataset are told apart.
-
-    Attributes:
-        kind: ``periods``: one for each half hour of a day. ``days``: one for each settlement day. ``following``: it is
-            not known beforehand when there is one; each is awaited from the one before it.
-        by_weekday: Whether slots are weekdays; otherwise half hours of the day.
-    """
-
-    kind: Kind
-    by_weekday: bool
-
-    @property
-    def days(self) -> int:
-        """Days that are learned from."""
-        return RARE_DAYS if self.by_weekday else OFTEN_DAYS
-
-    def slot(self, place: datetime) -> int:
-        """The slot of a publication at ``place``, or of the one after it."""
-        local = place.astimezone(calendar.LONDON)
-        return local.weekday() if self.by_weekday else local.hour * 2 + local.minute // 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,26 +136,6 @@ class Late:
 
     place: datetime
     since: datetime
-
-
-def awaited(dataset: Dataset) -> Awaited | None:
-    """How a dataset's publications are told apart; ``None`` where its lateness is not learned.
-
-    That is so where the provider states the lag, where silence is no fault, and of what nobody is asked for by window:
-    registers, files and streams.
-    """
-    if dataset.provider == "iris" or dataset.is_register or dataset.files is not None:
-        return None
-    if dataset.timing.standing == "stated" or rhythm(dataset) is None:
-        return None
-    lag, often = dataset.timing.settled, dataset.timing.publications_per_day
-    if lag.run is not None or lag.working_days:
-        return Awaited("days", by_weekday=True) if dataset.table.storage.kind == "date" else None
-    if dataset.check.kind == "instant":
-        dense = often is not None and often >= 48 and dataset.check.column != dataset.table.publish_column
-        return Awaited("periods" if dense else "following", by_weekday=often == 1)
-    by_period = "settlementPeriod" in dataset.table.event_key
-    return Awaited("periods", by_weekday=False) if by_period else Awaited("days", by_weekday=True)
 
 
 def tolerance(dataset: Dataset) -> timedelta:
@@ -268,7 +216,7 @@ def late(
     found = []
     for place, since in _expected(dataset, rule, arrivals, now):
         deadline = _deadline(dataset, rule, learned, place, since)
-        if deadline <= now and looks.asked(place, deadline, anywhere=rule.kind == "following"):
+        if deadline <= now and looks.asked(deadline if rule.kind == "following" else place, deadline):
             found.append(Late(place, deadline))
     return found
 
@@ -411,12 +359,11 @@ class _Looks:
         before = moments[-2] if len(moments) > 1 else begin
         return max(0.0, float(moments[-1]) - max(float(before), begin))
 
-    def asked(self, place: datetime, deadline: datetime, *, anywhere: bool) -> bool:
-        """Whether the provider was asked at or after the deadline, for this place or (``anywhere``) for a later one."""
+    def asked(self, place: datetime, deadline: datetime) -> bool:
+        """Whether the provider was asked for a place at or after the deadline."""
         begin = int(np.searchsorted(self.at, deadline.timestamp()))
         at = place.timestamp()
-        low, high = self.low[begin:], self.high[begin:]
-        return bool(np.any(high > at)) if anywhere else bool(np.any((low <= at) & (at < high)))
+        return bool(np.any((self.low[begin:] <= at) & (at < self.high[begin:])))
 
 
 def findings(
@@ -427,7 +374,7 @@ def findings(
     Args:
         datasets: Catalogue entries; others than those that ``awaited`` knows are left out.
         warehouse: Where rows and receipts are.
-        now: The present, aware.
+        now: The present, or the moment of the past for which it is judged, aware.
         memory: File in which a day's learning is kept, so that it is done once a day; ``None`` to learn each time.
 
     Raises:
@@ -448,9 +395,8 @@ def findings(
         arrivals, asks = read_arrivals(warehouse, dataset, rule, max(first, dataset.begins), now)
         if fresh:
             known[dataset.name] = learn(observed(dataset, rule, arrivals, asks), tolerance(dataset))
-        if asks:
-            absent = late(dataset, rule, known[dataset.name], arrivals, asks, now)
-            found.append(judge(dataset, known[dataset.name], absent, now))
+        absent = late(dataset, rule, known[dataset.name], arrivals, asks, now)
+        found.append(judge(dataset, known[dataset.name], absent, now))
     if memory is not None:
         remember(memory, today, known)
     return found

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.expected import rhythm
 from energy_assets.checks.facts import bounded_fields
+from energy_assets.checks.learned import Profiled, awaited
 from energy_assets.checks.model import CheckSpec
 
 RECONCILIATION = CheckSpec(
@@ -46,6 +47,9 @@ AGREES_WITH_ELEXON = CheckSpec(
 LAST_UPDATE = CheckSpec("last_update", "What Elexon says that it has updated was asked for since.", "warning")
 """About every dataset that Elexon lists; not a check of its own in Dagster, but told by the daily look."""
 
+LATENESS = CheckSpec("lateness", "Every publication is there by the time that its own history lets expect.", "warning")
+UNUSUAL = CheckSpec("unusual", "Values are like those of days like it, as far as can be learned.", "warning")
+
 
 def _always(_: Dataset) -> bool:
     return True
@@ -69,6 +73,8 @@ APPLIES: tuple[tuple[CheckSpec, Callable[[Dataset], bool]], ...] = (
     (FRESHNESS, lambda d: rhythm(d) is not None),
     (ROW_COUNT, lambda d: d.files is None),
     (QUARANTINE, _always),
+    (LATENESS, lambda d: awaited(d) is not None),
+    (UNUSUAL, lambda d: Profiled.of(d) is not None),
 )
 """Every check that is about one dataset alone, in the order in which they are shown, and when it makes sense."""
 

@@ -6,11 +6,13 @@ Asks the warehouse and the planner, and Elexon only through a function that the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
+from energy_assets.checks import baseline, lateness
 from energy_assets.checks.cross import cross_findings
 from energy_assets.checks.facts import Question
 from energy_assets.checks.held import Held, failed
@@ -39,6 +41,7 @@ def sweep(
     to_day: date,
     now: datetime,
     elexon: AskElexon | None = None,
+    memory: Path | None = None,
 ) -> list[Finding]:
     """Findings about every dataset that is kept, for the settlement days ``from_day`` to ``to_day``, both inclusive.
 
@@ -49,6 +52,7 @@ def sweep(
         to_day: Last one.
         now: The present, aware.
         elexon: Asks Elexon what it has; without it the checks against its word are left out.
+        memory: File that keeps for a day what was learned of lateness; without it that is learned each time.
 
     Raises:
         WarehouseError: The warehouse cannot be read.
@@ -56,6 +60,10 @@ def sweep(
     helds = look(datasets, warehouse, from_day, to_day, now)
     found = [finding for held in helds for finding in evaluate(held)]
     found += cross_findings(helds, warehouse, from_day, to_day, now)
+    kept = [held.dataset for held in helds if held.asked]
+    as_of = min(now, calendar.day_bounds_utc(to_day)[1] - timedelta.resolution)
+    found += lateness.findings(kept, warehouse, as_of, memory if as_of == now else None)
+    found += baseline.findings(kept, warehouse, from_day, to_day, calendar.settlement_day(now))
     return found if elexon is None else found + _by_elexons_word(helds, warehouse, (from_day, to_day), elexon)
 
 

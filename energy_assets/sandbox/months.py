@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from energy_assets.catalogue.model import Dataset
-from energy_assets.checks.baseline import HISTORY_DAYS, SLOTS, Profiled, Series, day_kind
+from energy_assets.checks.baseline import HISTORY_DAYS, SLOTS, Series, day_kind
+from energy_assets.checks.learned import Profiled
 from energy_assets.sandbox.words import WORDS
 
 Fault = Literal["spike", "flat line", "drift", "missing", "factor"]
@@ -226,7 +227,7 @@ def _fuel(label: str, w: _Weather) -> Floats:
             return np.clip(1_900 + 500 * w.wander(60), 300, 3_100) + w.rng.normal(0, 15, w.shape)
         case "NPSHYD":
             water = 380 + 160 * w.wander(200) + 60 * np.sin((w.hour - 12) / 24 * 2 * np.pi)
-            return np.clip(water, 60, 1_100) + w.rng.normal(0, 8, w.shape)
+            return np.asarray(np.clip(water, 60, 1_100) + w.rng.normal(0, 8, w.shape))
         case "PS":
             evening = np.exp(-(((w.hour - 18) / 1.8) ** 2)) + 0.5 * np.exp(-(((w.hour - 8) / 1.5) ** 2))
             return 1_500 * evening - 900 * (w.hour < 6) + w.rng.normal(0, 90, w.shape)

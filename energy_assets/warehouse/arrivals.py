@@ -12,7 +12,8 @@ from typing import Any
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
-from energy_assets.checks.lateness import Ask, Awaited
+from energy_assets.checks.lateness import Ask
+from energy_assets.checks.learned import Awaited
 from energy_assets.warehouse import service
 from energy_assets.warehouse.interface import Place, Warehouse
 from energy_assets.warehouse.sql import history_name

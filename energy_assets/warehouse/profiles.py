@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from energy_assets import calendar
-from energy_assets.checks.baseline import SLOTS, Profiled, Series
+from energy_assets.checks.baseline import SLOTS, Series
+from energy_assets.checks.learned import Profiled
 from energy_assets.warehouse.interface import Place, Warehouse
 
 MOST_LABELS = 60
