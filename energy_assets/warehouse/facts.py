@@ -54,9 +54,8 @@ def _group(warehouse: Warehouse, questions: Sequence[Question], days: Days) -> d
     def make(place: Place) -> list[str]:
         there.update(q.table.name for q in questions if q.table.name in place.ids)
         recorded = recorded_days(place, questions, days)
-        rows = [rows_of_days(place, q, days) for q in questions if q.table.name in there]
         # Before the rows and after them: a store without one moment for all statements shows commits in between.
-        return [recorded, receipts(place, questions, days), *([" UNION ALL ".join(rows)] if rows else []), recorded]
+        return [recorded, receipts(place, questions, days), *_statements(place, questions, days), recorded]
 
     answers = warehouse.answers("Summing up what is held", make)
     if not answers:
@@ -64,7 +63,7 @@ def _group(warehouse: Warehouse, questions: Sequence[Question], days: Days) -> d
     first, sums, *rows, last = answers
     by_table = _recorded(first, last)
     by_receipt = _receipts(sums)
-    by_day = _days(questions, rows[0] if rows else ())
+    by_day = _days(questions, (row for answer in rows for row in answer))
     _detail(warehouse, questions, by_day)
     return {
         name: TableFacts(name in there, by_day.get(name, {}), by_table.get(name, {}), by_receipt[name])
@@ -73,6 +72,23 @@ def _group(warehouse: Warehouse, questions: Sequence[Question], days: Days) -> d
 
 
 # Rows.
+
+
+def _statements(place: Place, questions: Sequence[Question], days: Days) -> list[str]:
+    """The statements that sum up rows: one for all light tables, one for each piece of a heavy one."""
+    there = [q for q in questions if q.table.name in place.ids]
+    light = [rows_of_days(place, q, days) for q in there if not q.table.heavy]
+    heavy = [rows_of_days(place, q, piece) for q in there if q.table.heavy for piece in _pieces(days, place.heavy_days)]
+    return [*([" UNION ALL ".join(light)] if light else []), *heavy]
+
+
+def _pieces(days: Days, longest: int) -> Iterator[Days]:
+    """Days in a row, cut into pieces."""
+    first, last = days
+    while first <= last:
+        end = min(last, first + timedelta(days=longest - 1))
+        yield first, end
+        first = end + timedelta(days=1)
 
 
 def rows_of_days(place: Place, question: Question, days: Days) -> str:
@@ -192,16 +208,14 @@ def _day(question: Question, numbers: Sequence[int], firsts: Sequence[str]) -> D
 
 def _detail(warehouse: Warehouse, questions: Sequence[Question], by_day: dict[str, dict[date, DayFacts]]) -> None:
     """Count repeated keys exactly where digests say that there are some."""
-    wanted = {
-        q.table.name: (q, [day for day, facts in by_day.get(q.table.name, {}).items() if facts.keys < facts.rows])
-        for q in questions
-    }
-    asked = [(q, days) for q, days in wanted.values() if days]
+    asked = [
+        (q, day) for q in questions for day, facts in by_day.get(q.table.name, {}).items() if facts.keys < facts.rows
+    ]
     if not asked:
         return
 
     def make(place: Place) -> list[str]:
-        return [repeated_keys(place, q, (min(days), max(days))) for q, days in asked]
+        return [repeated_keys(place, q, (day, day)) for q, day in asked]
 
     for (question, _), answer in zip(asked, warehouse.answers("Looking at repeated keys", make), strict=False):
         facts = by_day[question.table.name]

@@ -97,12 +97,14 @@ class Place:
         schema: Schema of all tables.
         columns: Stored columns by table, of the tables that are there.
         ids: Identity of each table of ours.
+        heavy_days: Days of a heavy table that one statement can count distinct values of, in the store's memory.
     """
 
     dialect: Dialect
     schema: str
     columns: Mapping[str, Collection[str]]
     ids: Mapping[str, str]
+    heavy_days: int = 1
 
 
 class Warehouse(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,15 @@ def test_only_the_days_asked_for_are_summed_up_and_those_before_make_the_history
     assert list(found.days) == [DAY]
     assert found.recorded == {BEFORE: 2, DAY: 1}
     assert facts(warehouse, first=BEFORE).days[BEFORE].rows == 2
+
+
+def test_a_heavy_table_is_summed_up_in_pieces(warehouse: Warehouse):
+    table = replace(PRICES, heavy=True)
+    for day in (BEFORE, DAY):
+        warehouse.write(batch(table, [price(1, day=day), price(2, day=day)], window(day)))
+
+    found = facts(warehouse, replace(ASKED, table=table), first=BEFORE - timedelta(days=3))
+    assert {day: f.rows for day, f in found.days.items()} == {BEFORE: 2, DAY: 2}
 
 
 def test_nulls_and_values_out_of_bounds_are_counted_with_the_first_of_them(warehouse: Warehouse):

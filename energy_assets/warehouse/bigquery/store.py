@@ -75,6 +75,9 @@ QUARANTINE_KINDS: dict[str, FieldType] = {
     for name, kind in zip(QUARANTINE_SCHEMA.names, QUARANTINE_SCHEMA.types, strict=True)
 }
 
+HEAVY_DAYS = 400
+"""Days of a heavy table summed up by one statement: memory is BigQuery's matter, and every statement takes seconds."""
+
 STREAMS = 4
 """Streams in which a table is read; each is a connection of its own."""
 
@@ -667,7 +670,7 @@ class BigQueryWarehouse:
         names = f"SELECT table_name, column_name FROM `{self._schema}`.INFORMATION_SCHEMA.COLUMNS"
         for table, column in self._ask(names, what):
             stored.setdefault(table, []).append(logical(column))
-        statements = make(Place(BIGQUERY, self._schema, stored, ids))
+        statements = make(Place(BIGQUERY, self._schema, stored, ids, HEAVY_DAYS))
         return [[tuple(_naive(value) for value in row) for row in self._ask(s, what)] for s in statements]
 
     # Copying.
