@@ -11,12 +11,17 @@ import typer.main
 from typer.core import TyperCommand
 
 from energy_assets.commands.adopt import adopt
+from energy_assets.commands.alerts import app as alerts_app
 from energy_assets.commands.backfill import backfill
 from energy_assets.commands.console import Options, SentenceGroup
 from energy_assets.commands.cost import cost
 from energy_assets.commands.demo import demo
+from energy_assets.commands.doctor import doctor
+from energy_assets.commands.gaps import app as gaps_app
 from energy_assets.commands.iris import app as iris_app
+from energy_assets.commands.metrics import metrics
 from energy_assets.commands.refresh import refresh
+from energy_assets.commands.sheet import app as sheet_app
 from energy_assets.commands.status import status
 from energy_assets.commands.verify import verify
 from energy_assets.commands.warehouse import app as warehouse_app
@@ -107,10 +112,15 @@ app.command()(demo)
 app.command()(refresh)
 app.command()(backfill)
 app.command()(status)
+app.command()(doctor)
+app.command()(metrics)
 app.command()(verify)
 app.command()(adopt)
 app.command()(cost)
+app.add_typer(alerts_app, name="alerts")
+app.add_typer(gaps_app, name="gaps")
 app.add_typer(iris_app, name="iris")
+app.add_typer(sheet_app, name="sheet")
 app.add_typer(warehouse_app, name="warehouse")
 
 

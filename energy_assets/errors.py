@@ -13,6 +13,8 @@
 │   ├── ``RefusedError``        credentials or queue are refused: trying again changes nothing
 │   ├── ``UnreachableError``    the queue could not be reached for long
 │   └── ``SecondListenerError`` another listener holds the drop folder
+├── ``SheetError``          the sheet that mirrors the status is refused or not as it should be
+│   └── ``SheetUnreachableError`` it could not be reached in the time given
 ├── ``ContractError``       an answer came, and is not what was asked for
 └── ``WarehouseError``      the store refused, is busy, full or foreign
     ├── ``NothingYetError``     nothing was ever fetched of what is to be read
@@ -93,6 +95,14 @@ class UnreachableError(ListenError):
 
 class SecondListenerError(ListenError):
     """Another listener holds the drop folder."""
+
+
+class SheetError(EnergyAssetsError):
+    """The sheet that mirrors the status refuses us: somebody has to change something first."""
+
+
+class SheetUnreachableError(SheetError):
+    """The sheet could not be reached, or had no quota left, in the time given; the next sync makes it good."""
 
 
 class ContractError(EnergyAssetsError):

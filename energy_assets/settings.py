@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -90,8 +91,25 @@ IRIS_SILENCE_SECONDS = 300
 IRIS_GIVE_UP_SECONDS = 600
 """Ten minutes without the queue: longer than a failover of the service; a new process then tries with fresh state."""
 
-_SECRET = frozenset({"IRIS_CLIENT_SECRET", "IRIS_CONNECTION_STRING", "ENERGY_ASSETS_ALERT_URLS"})
+ALERT_ESCALATE_MINUTES = 60
+"""An hour: who was told first has had time to look, and little is lost that a refill does not bring back."""
+
+MOST_ESCALATE_MINUTES = 7 * 24 * 60
+"""Longer than a week nobody would call an escalation."""
+
+_SECRET = frozenset(
+    {
+        "IRIS_CLIENT_SECRET",
+        "IRIS_CONNECTION_STRING",
+        "ENERGY_ASSETS_ALERT_URLS",
+        "ENERGY_ASSETS_ALERT_ESCALATION_URLS",
+        "ENERGY_ASSETS_ALERT_HEARTBEAT_URL",
+    }
+)
 _KEYS_INSIDE = frozenset({"sharedaccesskey", "sharedaccesssignature"})
+_QUIET = re.compile(r"(\d{1,2}:\d{2})\s*-\s*(\d{1,2}:\d{2})")
+_BETWEEN_URLS = re.compile(r"\s+|,+(?=\s|$|[A-Za-z][A-Za-z0-9+.-]*://)")
+_SHEET_ADDRESS = re.compile(r"https://docs\.google\.com/spreadsheets/(?:u/\d+/)?d/([A-Za-z0-9_-]+)(?:[/?#].*)?$")
 _SYSTEM_SCHEMAS = ("information_schema", "pg_catalog")
 
 
@@ -112,6 +130,26 @@ def _stand_in(value: str) -> str:
     if host == "googleapis.com" or host.endswith(".googleapis.com"):
         raise ValueError("it names Google itself, which is used when this is not set")
     return address
+
+
+def _loopback(value: str) -> str:
+    """An address of a stand-in on this machine, which is written to without credentials."""
+    address = _address(value)
+    if not _is_loopback(urlsplit(address).hostname or ""):
+        raise ValueError("it must be an address of this machine; Google itself is used when this is not set")
+    return address
+
+
+def _spreadsheet(value: object) -> object:
+    """A spreadsheet's identifier, which is part of its address as a browser shows it."""
+    match = _SHEET_ADDRESS.match(value.strip()) if isinstance(value, str) else None
+    return match.group(1) if match else value
+
+
+def _worksheet(value: str) -> str:
+    if value == "Summary":
+        raise ValueError("that worksheet is the summary")
+    return value
 
 
 def _host_and_port(value: str, schemes: tuple[str, ...], refusal: str, example: str) -> str:
@@ -159,8 +197,39 @@ def _schema(value: str) -> str:
     return value
 
 
-def _words(value: object) -> object:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+def _alert_urls(value: object) -> object:
+    """Addresses separated by spaces or commas; a comma within one (a list of recipients) is part of it."""
+    if not isinstance(value, str):
+        return value
+    urls = tuple(url for url in _BETWEEN_URLS.split(value) if url)
+    for number, url in enumerate(urls, start=1):
+        if "://" not in url:
+            raise ValueError(f"address number {number} does not begin with a scheme, as slack:// or mailto://")
+    return urls
+
+
+def _heartbeat(value: SecretStr | None) -> SecretStr | None:
+    """An http(s) address; who knows it could keep a dead machine looking alive."""
+    if value is None:
+        return None
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it must begin with http:// or https:// and name a host")
+    return value
+
+
+def _quiet_hours(value: object) -> object:
+    """Two wall-clock times, as ``22:00-07:00``."""
+    if not isinstance(value, str):
+        return value
+    match = _QUIET.fullmatch(value.strip())
+    try:
+        times = tuple(time.fromisoformat(part.zfill(5)) for part in match.groups()) if match else ()
+    except ValueError:
+        times = ()
+    if len(set(times)) != 2:
+        raise ValueError("it must be two different times of day, as 22:00-07:00")
+    return times
 
 
 def _upper(value: object) -> object:
@@ -178,11 +247,16 @@ def _lower(value: object) -> object:
 
 Address = Annotated[str, AfterValidator(_address)]
 StandIn = Annotated[str, AfterValidator(_stand_in)]
+Loopback = Annotated[str, AfterValidator(_loopback)]
+SheetId = Annotated[str, BeforeValidator(_spreadsheet), Field(pattern=r"^[A-Za-z0-9_-]{8,100}$")]
+Worksheet = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,100}$"), AfterValidator(_worksheet)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Authority = Annotated[str, AfterValidator(_authority)]
 QueueEndpoint = Annotated[str, AfterValidator(_queue_endpoint)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Schema = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_schema)]
+AlertUrls = Annotated[tuple[SecretStr, ...], BeforeValidator(_alert_urls)]
+QuietHours = Annotated[tuple[time, time] | None, BeforeValidator(_quiet_hours)]
 IrisTransport = Annotated[Literal["amqp", "websocket"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 
@@ -240,8 +314,18 @@ class Settings(BaseSettings):
         iris_silence_seconds: Time without a message after which the link is taken for dead.
         iris_give_up_seconds: Time without the queue after which the listener ends, for its supervisor to start it anew.
         sheet_id: Spreadsheet that mirrors the status.
-        sheets_url: Address of a stand-in for Google Sheets.
-        alert_urls: Apprise addresses; they carry secrets.
+        sheet_credentials: Key file of the service account that writes it; without one, application default credentials.
+        sheet_worksheet: Worksheet of the rows.
+        sheets_url: Address of a stand-in for Google Sheets on this machine; credentials are anonymous only when it is
+            set.
+        alert_urls: Apprise addresses that are told of every incident; they carry secrets.
+        alert_escalation_urls: Further ones that are told of what lasts.
+        alert_escalate_minutes: How long it has to last, from when it was first told.
+        alert_quiet_hours: Wall-clock times in Europe/London, half-open, between which nobody is told; ``None`` for
+            never. The first may be later than the second: the night.
+        alert_errors_in_quiet_hours: Whether incidents of severity ``error`` are told all the same.
+        alert_heartbeat_url: Address that is asked for while alerts work, so that a watcher elsewhere notices silence.
+        metrics_port: Port on loopback at which ``energy-assets metrics`` serves; ``None`` where none is wanted.
     """
 
     model_config = SettingsConfigDict(
@@ -344,9 +428,24 @@ class Settings(BaseSettings):
         IRIS_GIVE_UP_SECONDS, ge=1, le=86_400, validation_alias="ENERGY_ASSETS_IRIS_GIVE_UP_SECONDS"
     )
 
-    sheet_id: str | None = _setting("ENERGY_ASSETS_SHEET_ID")
-    sheets_url: Address | None = _setting("ENERGY_ASSETS_SHEETS_URL")
-    alert_urls: Annotated[tuple[SecretStr, ...], BeforeValidator(_words)] = _setting("ENERGY_ASSETS_ALERT_URLS", ())
+    sheet_id: SheetId | None = _setting("ENERGY_ASSETS_SHEET_ID")
+    sheet_credentials: Folder | None = _setting("ENERGY_ASSETS_SHEET_CREDENTIALS")
+    sheet_worksheet: Worksheet = _setting("ENERGY_ASSETS_SHEET_WORKSHEET", "Status")
+    sheets_url: Loopback | None = _setting("ENERGY_ASSETS_SHEETS_URL")
+    alert_urls: AlertUrls = _setting("ENERGY_ASSETS_ALERT_URLS", ())
+    alert_escalation_urls: AlertUrls = _setting("ENERGY_ASSETS_ALERT_ESCALATION_URLS", ())
+    alert_escalate_minutes: int = Field(
+        ALERT_ESCALATE_MINUTES,
+        ge=1,
+        le=MOST_ESCALATE_MINUTES,
+        validation_alias="ENERGY_ASSETS_ALERT_ESCALATE_MINUTES",
+    )
+    alert_quiet_hours: QuietHours = _setting("ENERGY_ASSETS_ALERT_QUIET_HOURS")
+    alert_errors_in_quiet_hours: bool = _setting("ENERGY_ASSETS_ALERT_ERRORS_IN_QUIET_HOURS", False)
+    alert_heartbeat_url: Annotated[SecretStr | None, AfterValidator(_heartbeat)] = _setting(
+        "ENERGY_ASSETS_ALERT_HEARTBEAT_URL"
+    )
+    metrics_port: int | None = Field(None, ge=1, le=65_535, validation_alias="ENERGY_ASSETS_METRICS_PORT")
 
     @classmethod
     def settings_customise_sources(
@@ -395,9 +494,10 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[SecretStr, ...]:
         """Every secret that is set, for redaction."""
-        single = (self.iris_client_secret, self.iris_connection_string)
+        single = (self.iris_client_secret, self.iris_connection_string, self.alert_heartbeat_url)
         shared = _shared_keys(self.iris_connection_string)
-        return (*self.bmrs_api_keys, *(s for s in single if s is not None), *shared, *self.alert_urls)
+        alerts = (*self.alert_urls, *self.alert_escalation_urls)
+        return (*self.bmrs_api_keys, *(s for s in single if s is not None), *shared, *alerts)
 
     def prepare_home(self) -> None:
         """Make the home with its log folder, and the warehouse file's folder.
@@ -423,9 +523,9 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     Raises:
         SettingsError: A value is wrong, a variable with our prefix is unknown, or the file cannot be read.
     """
-    variables = _read_env_file(env_file) | dict(os.environ if environ is None else environ)
-    given = {name: value.strip() for name, value in variables.items() if value.strip()}
-    _refuse_unknown(given)
+    given = given_variables(environ, env_file)
+    for sentence in unknown_variables(given).values():
+        raise SettingsError(sentence)
     values: dict[str, Any] = {name: given[name] for name in variable_names() & given.keys()}
     keys = (given.get(f"{KEY_PREFIX}{n}") for n in range(1, MOST_KEYS + 1))
     values["bmrs_api_keys"] = tuple(SecretStr(key) for key in dict.fromkeys(keys) if key)
@@ -434,6 +534,16 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     except ValidationError as error:
         # Not chained: the original's text may hold a secret value.
         raise SettingsError(_sentence(error, given)) from None
+
+
+def given_variables(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+    """Every variable that is set to something, by the rules of ``load_settings``, ours or not.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    variables = _read_env_file(env_file) | dict(os.environ if environ is None else environ)
+    return {name: value.strip() for name, value in variables.items() if value.strip()}
 
 
 def variable_names() -> frozenset[str]:
@@ -461,16 +571,20 @@ def _read_env_file(path: Path | None) -> dict[str, str]:
     return values
 
 
-def _refuse_unknown(given: Mapping[str, str]) -> None:
-    """A misspelt variable would leave its default in force without a word."""
-    known = variable_names()
+def unknown_variables(given: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like ours and are none, each with a sentence that names the nearest one.
+
+    A misspelt variable would leave its default in force without a word.
+    """
+    known, found = variable_names(), {}
     for name in sorted(given):
         if name.startswith(KEY_PREFIX) and name not in {f"{KEY_PREFIX}{n}" for n in range(1, MOST_KEYS + 1)}:
-            raise SettingsError(f"{name} is not a setting; keys are {KEY_PREFIX}1 to {KEY_PREFIX}{MOST_KEYS}.")
+            found[name] = f"{name} is not a setting; keys are {KEY_PREFIX}1 to {KEY_PREFIX}{MOST_KEYS}."
         if name.upper().startswith(PREFIX) and name not in known:
             ours = sorted(n for n in known if n.startswith(PREFIX))
             nearest = difflib.get_close_matches(name.upper(), ours, n=1, cutoff=0.0)[0]
-            raise SettingsError(f"{name} is not a setting; the nearest is {nearest}.")
+            found[name] = f"{name} is not a setting; the nearest is {nearest}."
+    return found
 
 
 def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:

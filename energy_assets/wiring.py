@@ -15,6 +15,7 @@ from energy_assets.errors import SettingsError
 if TYPE_CHECKING:
     from energy_assets.ingest.engine import Engine
     from energy_assets.settings import Settings
+    from energy_assets.tracking.sheet import Sheet
     from energy_assets.warehouse.bigquery.connection import Connection
     from energy_assets.warehouse.copying import CopyableWarehouse
     from energy_assets.warehouse.interface import Warehouse
@@ -122,6 +123,25 @@ def table_place(settings: Settings, table: str) -> TablePlace:
         return TablePlace(name, f"{warehouse_place(settings)}: {name}")
     name = f"{warehouse_place(settings)}.{table}"
     return TablePlace(name, name, open_connection(settings).table_link(table))
+
+
+def open_sheet(settings: Settings) -> Sheet:
+    """The sheet that mirrors the status; nothing is asked of it before it is used.
+
+    Raises:
+        SettingsError: No sheet is set.
+        SheetError: There are no usable credentials for it.
+    """
+    from energy_assets.tracking.sheet import Sheet
+    from energy_assets.tracking.sheet_book import open_book
+
+    if settings.sheet_id is None:
+        raise SettingsError(
+            "No sheet is configured: set ENERGY_ASSETS_SHEET_ID to the address of a Google Sheet that is shared with "
+            "the account of ENERGY_ASSETS_SHEET_CREDENTIALS."
+        )
+    book = open_book(settings.sheet_id, settings.sheet_credentials, settings.sheets_url)
+    return Sheet(book, settings.sheet_worksheet)
 
 
 def require_google() -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import dagster as dg
 
+from energy_assets.assets.freshness import policy_of
 from energy_assets.assets.partitions import DAYS
 from energy_assets.catalogue.model import PROVENANCE, Dataset, Field, Table
 from energy_assets.wiring import TablePlace
@@ -78,6 +79,7 @@ def dataset_spec(dataset: Dataset, storage: Storage) -> dg.AssetSpec:
         tags=_tags(dataset),
         metadata=table_metadata(dataset.table, storage) | _facts(dataset),
         partitions_def=DAYS,
+        freshness_policy=policy_of(dataset),
     )
     return spec.with_io_manager_key(IO_MANAGER_KEY)
 

@@ -11,12 +11,25 @@ from functools import partial
 import dagster as dg
 
 from energy_assets import catalogue
+from energy_assets.assets.checks import provider_checks
 from energy_assets.assets.derived import SOURCE, derived_assets
 from energy_assets.assets.limits import limits_assets
 from energy_assets.assets.provider import provider_assets
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, Storage, dataset_spec
-from energy_assets.automation import iris, iris_repair, jobs, limits, neso, schedules, sensors
+from energy_assets.automation import (
+    alerts,
+    checks,
+    gaps,
+    iris,
+    iris_repair,
+    jobs,
+    limits,
+    neso,
+    schedules,
+    sensors,
+    sheet,
+)
 from energy_assets.automation.housekeeping import housekeeping, housekeeping_schedule
 from energy_assets.catalogue.model import Dataset
 from energy_assets.warehouse.io_manager import WarehouseIOManager
@@ -43,6 +56,8 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
     families = [d for d in entries if d.provider == "neso"]
     storage = Storage(shown.warehouse, partial(table_place, shown))
     derived = derived_assets(storage)
+    looked_at = {"bmrs": bmrs, "iris": pushed, "neso": families}
+    looks = [checks.looks(provider, own) for provider, own in looked_at.items() if own]
     return dg.Definitions(
         assets=[
             provider_assets("bmrs", bmrs, storage),
@@ -53,6 +68,7 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             *derived,
             *limits_assets(storage),
         ],
+        asset_checks=[provider_checks(provider, own) for provider, own in looked_at.items() if own],
         jobs=[
             jobs.bmrs_refresh(bmrs),
             jobs.bmrs_revisions(bmrs),
@@ -63,7 +79,10 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris.iris_load,
             iris.iris_cleanup,
             neso.neso_refresh(families),
+            sheet.sync_sheet,
+            gaps.gaps_job(entries),
             housekeeping,
+            *(look.job for look in looks),
         ],
         schedules=[
             schedules.bmrs_refresh_schedule(bmrs),
@@ -72,6 +91,8 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris.iris_cleanup_schedule,
             neso.neso_refresh_schedule(families),
             housekeeping_schedule,
+            gaps.gaps_schedule,
+            *(schedule for look in looks for schedule in look.schedules),
         ],
         sensors=[
             sensors.gb_derived_sensor(SOURCE, derived),
@@ -79,6 +100,9 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             iris.iris_drop_folder_sensor,
             iris_repair.iris_repair_sensor,
             iris_repair.iris_silence_sensor,
+            sheet.sheet_sensor(shown.sheet_id is not None),
+            alerts.alerts_sensor,
+            alerts.alerts_stale_sensor(entries),
         ],
         resources={"platform": platform, IO_MANAGER_KEY: WarehouseIOManager(platform.warehouse)},
         # One process per run: libraries load once, and twenty steps cost 2 s here against 10 to 23 s in processes.

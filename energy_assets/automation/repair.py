@@ -39,6 +39,8 @@ def repair_requests(datasets: Sequence[Dataset], now: datetime, warehouse: Wareh
         WarehouseError: The receipts cannot be read.
     """
     from energy_assets.ingest.planner import fetch_interval
+    from energy_assets.tracking.accepted import accepted
+    from energy_assets.warehouse.ledger import read_gaps
 
     last = calendar.settlement_day(now) - timedelta(days=LIVE_DAYS)
     first = last - timedelta(days=REPAIR_DAYS - 1)
@@ -47,11 +49,19 @@ def repair_requests(datasets: Sequence[Dataset], now: datetime, warehouse: Wareh
     if not intervals:
         return []
     low, high = min(start for start, _ in intervals), max(end for _, end in intervals)
-    return open_ranges(lasting, first, last, warehouse.coverage([d.table for d in lasting], low, high), now)
+    with warehouse.session(write=False):
+        seen = warehouse.coverage([d.table for d in lasting], low, high)
+        never = accepted(read_gaps(warehouse), now)
+    return open_ranges(lasting, first, last, seen, now, never)
 
 
 def open_ranges(
-    datasets: Sequence[Dataset], first: date, last: date, seen: Mapping[str, Sequence[Seen]], now: datetime
+    datasets: Sequence[Dataset],
+    first: date,
+    last: date,
+    seen: Mapping[str, Sequence[Seen]],
+    now: datetime,
+    never: Mapping[str, Sequence[Seen]] | None = None,
 ) -> list[Request]:
     """Ranges of days for which the planner has something due, since each dataset was first covered.
 
@@ -63,6 +73,7 @@ def open_ranges(
         last: Last one.
         seen: Believed receipts by dataset code.
         now: The present, aware.
+        never: What the ledger of gaps has as never published, as if it were held, by dataset code.
     """
     from energy_assets.ingest.planner import plan
 
@@ -72,7 +83,8 @@ def open_ranges(
         if not covered:
             continue
         kept = max(first, dataset.begins, calendar.settlement_day(min(covered).from_utc))
-        for window in plan(dataset, kept, last, seen[dataset.code], now).windows if kept <= last else ():
+        known = [*seen[dataset.code], *(never or {}).get(dataset.code, ())]
+        for window in plan(dataset, kept, last, known, now).windows if kept <= last else ():
             final = calendar.settlement_day(window.to_utc - timedelta(microseconds=1))
             # A window asked for on the fetch axis may lie beside the days whose rows it holds.
             for day in calendar.days_between(calendar.settlement_day(window.from_utc), final):

@@ -304,6 +304,53 @@ class Source(Protocol):
         ...
 
 
+GapWhy = Literal["never_published", "not_due", "missed", "quarantined", "suspect"]
+"""Why something is not there. ``never_published``: the provider does not have it, by its empty answers or by a person's
+word. ``not_due``: it is not published yet. ``missed``: nobody asked in time, or asking failed. ``quarantined``: it came
+and could not be typed. ``suspect``: the answer was empty although data were due, and is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that is not held, as the ledger has it. Table, branch and ``from_utc`` together are its identity.
+
+    Attributes:
+        dataset: Dataset code.
+        table: Table name.
+        from_utc: Beginning of what is missing on the fetch axis, included.
+        to_utc: End, excluded.
+        branch: Branch of the query, as in receipts; of a portal's file ``resource=`` and its id.
+        why: Why it is not there.
+        since_utc: From when on it should have been.
+        opened_utc: When the ledger first had it.
+        closed_utc: When it was there, or no gap any more; ``None`` while it is open.
+        recorded_utc: When this was written.
+        note: What is known beside that: the failure, a person's reason.
+    """
+
+    dataset: str
+    table: str
+    from_utc: datetime
+    to_utc: datetime
+    branch: str
+    why: GapWhy
+    since_utc: datetime
+    opened_utc: datetime
+    closed_utc: datetime | None = None
+    recorded_utc: datetime | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, datetime]:
+        """What identifies it."""
+        return self.table, self.branch, self.from_utc
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still a gap."""
+        return self.closed_utc is None
+
+
 def datasets_by_code(datasets: Sequence[Dataset]) -> dict[str, Dataset]:
     """Datasets by their code."""
     return {d.code: d for d in datasets}

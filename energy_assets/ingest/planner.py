@@ -46,6 +46,21 @@ class Atom:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What the receipts say of one atom on one branch.
+
+    Attributes:
+        window: The atom, as a window.
+        covered_utc: Request time of the newest receipt that covers it, or ``None``.
+        empty_utc: Request time of the newest empty answer that does not, or ``None``.
+    """
+
+    window: Window
+    covered_utc: datetime | None
+    empty_utc: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be asked for of one dataset, or why nothing is.
 
@@ -118,6 +133,25 @@ def missing(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen]
         )
         windows.extend(Window(w.from_utc, w.to_utc, branch) for w in _join(open_atoms))
     return tuple(windows)
+
+
+def judged(dataset: Dataset, from_day: date, to_day: date, seen: Sequence[Seen], now: datetime) -> Iterator[Judged]:
+    """Every atom of these settlement days with what the receipts say of it, branch by branch in order of time.
+
+    Args:
+        dataset: The catalogue entry; what is read whole has no atoms in the past.
+        from_day: First settlement day.
+        to_day: Last settlement day.
+        seen: Believed receipts that overlap the range.
+        now: The present, aware.
+    """
+    if to_day < dataset.begins:
+        return
+    atoms = atoms_of(dataset, max(from_day, dataset.begins), to_day, now)
+    for branch in dataset.branch_choices():
+        covered, empty = _coverage(atoms, [s for s in seen if s.window.branch == branch])
+        for atom, at, none in zip(atoms, covered, empty, strict=True):
+            yield Judged(Window(atom.from_utc, atom.to_utc, branch), at, none)
 
 
 def fetch_interval(dataset: Dataset, from_day: date, to_day: date) -> tuple[datetime, datetime]:

@@ -197,6 +197,10 @@ class Spool:
             raise disk_error(self._root, error) from error
         return removed
 
+    def left_behind(self) -> list[Path]:
+        """Folders of downloads whose process is gone; the next ``sweep`` removes them."""
+        return [folder for folder in self._others() if _is_dead(folder)]
+
     def close(self) -> None:
         """Give up this process's folder with whatever was not kept; a later call makes a new one."""
         if self._helper is not None:
@@ -366,6 +370,17 @@ def _clear_if_dead(folder: Path) -> int:
     finally:
         _release(lock)
     return files
+
+
+def _is_dead(folder: Path) -> bool:
+    """Whether nobody holds a process's folder."""
+    lock = _lock_of(folder)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    _release(lock)
+    return True
 
 
 def _clear_stray_locks(incoming: Path) -> None:

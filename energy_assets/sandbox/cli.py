@@ -45,8 +45,9 @@ def sandbox(
     iris: Annotated[
         float, typer.Option(min=0, help="Messages a second pushed through a stand-in of IRIS; its archive comes along.")
     ] = 0.0,
+    sheets: Annotated[bool, typer.Option("--sheets", help="Serve a stand-in of Google Sheets as well.")] = False,
 ) -> None:
-    """Serve local stand-ins of Elexon's API and NESO's portal, and of IRIS where asked for, until interrupted."""
+    """Serve local stand-ins of Elexon's API and NESO's portal, and of IRIS and Google Sheets where asked for."""
     try:
         application = build(replay, scale, seed, revision, now, latency)
         listener = bound(port)
@@ -63,6 +64,8 @@ def sandbox(
         for name, value in portal(application, stack) if replay is None else ():
             typer.echo(f"  export {name}={value}")
         for name, value in pushed(iris, volume_of(scale), seed, stack) if iris else ():
+            typer.echo(f"  export {name}={value}")
+        for name, value in mirrored(seed, stack) if sheets else ():
             typer.echo(f"  export {name}={value}")
         serve(application, listener)
 
@@ -116,6 +119,22 @@ def pushed(rate: float, volume: Volume, seed: int, stack: ExitStack) -> Iterator
     yield "IRIS_TENANT_ID", there.tenant_id
     yield "IRIS_CLIENT_ID", there.client_id
     yield "IRIS_CLIENT_SECRET", there.client_secret
+
+
+def mirrored(seed: int, stack: ExitStack) -> Iterator[tuple[str, str]]:
+    """Start the stand-in of Google Sheets with one empty spreadsheet.
+
+    Args:
+        seed: Another seed, other requests that faults befall.
+        stack: Ends it.
+
+    Yields:
+        The settings by which the project finds it.
+    """
+    from energy_assets.sandbox.sheets import SHEET_ID, SHEETS_PATH, SheetsSandbox
+
+    yield "ENERGY_ASSETS_SHEETS_URL", stack.enter_context(running(SheetsSandbox(seed=seed), path=SHEETS_PATH))
+    yield "ENERGY_ASSETS_SHEET_ID", SHEET_ID
 
 
 def build(replay: Path | None, scale: str, seed: int, revision: int, now: str | None, latency: float) -> ElexonSandbox:

@@ -238,7 +238,7 @@ class RequestLog(Sequence[Asked]):
 
     @property
     def under_way(self) -> int:
-        """Requests that have arrived and are not yet answered."""
+        """Requests that are being answered, also those whose client has gone."""
         return self._now
 
     def of(self, dataset: str) -> list[Asked]:

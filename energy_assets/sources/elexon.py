@@ -84,14 +84,7 @@ class ElexonSource:
     @classmethod
     def from_settings(cls, settings: Settings) -> ElexonSource:
         """The source at the address, with the rate, bound and keys that the settings give."""
-        return cls(
-            HttpClient(
-                settings.elexon_url,
-                requests_per_second=settings.elexon_requests_per_second,
-                concurrency=settings.elexon_concurrency,
-                api_keys=settings.bmrs_api_keys,
-            )
-        )
+        return cls(open_client(settings))
 
     async def fetch(self, dataset: Dataset, window: Window, destination: Path) -> Body:
         """Fetch one window into ``destination``.
@@ -122,6 +115,16 @@ class ElexonSource:
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
+
+
+def open_client(settings: Settings) -> HttpClient:
+    """A client for Elexon's address, with the rate, bound and keys that the settings give."""
+    return HttpClient(
+        settings.elexon_url,
+        requests_per_second=settings.elexon_requests_per_second,
+        concurrency=settings.elexon_concurrency,
+        api_keys=settings.bmrs_api_keys,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ class Push:
             "received": beat.received if beat else None,
             "durable": beat.durable if beat else None,
             "completed": beat.completed if beat else None,
+            "lag_seconds": beat.lag_seconds if beat else None,
             "newest_message_utc": self.holes.newest_utc.isoformat() if self.holes.newest_utc else None,
             "waiting_files": self.waiting,
             "waiting_bytes": self.waiting_bytes,

@@ -14,7 +14,9 @@ from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
 from energy_assets.ingest.model import Window
 from energy_assets.ingest.planner import fetch_interval, missing
+from energy_assets.tracking.accepted import accepted
 from energy_assets.warehouse.interface import DatasetStatus, Warehouse
+from energy_assets.warehouse.ledger import read_gaps
 
 STATUS_DAYS = 7
 """Settlement days in which missing windows are counted: what is older is a matter for a backfill, not for a look at the
@@ -30,7 +32,8 @@ class DatasetReport:
     Attributes:
         dataset: The catalogue entry.
         held: What the warehouse says of its table.
-        missing: Windows that have settled and are not covered, oldest first.
+        missing: Windows that have settled and are not covered, oldest first; without those that the ledger of gaps has
+            as never published.
     """
 
     dataset: Dataset
@@ -50,7 +53,7 @@ class DatasetReport:
 
 
 def evaluate(
-    datasets: Sequence[Dataset], warehouse: Warehouse, now: datetime, days: int = STATUS_DAYS
+    datasets: Sequence[Dataset], warehouse: Warehouse, now: datetime, days: int = STATUS_DAYS, *, newest: bool = True
 ) -> list[DatasetReport]:
     """The status of each dataset, in the order given.
 
@@ -59,6 +62,7 @@ def evaluate(
         warehouse: Where rows and receipts are; need not hold anything yet.
         now: The present, aware.
         days: How many settlement days, today included, are searched for missing windows.
+        newest: Whether the newest row's time is wanted, for which a billed store reads a column of every table.
 
     Raises:
         ValueError: ``days`` is not positive.
@@ -67,7 +71,7 @@ def evaluate(
     if days < 1:
         raise ValueError(f"missing windows are counted over at least one day, not {days}")
     today = calendar.settlement_day(now)
-    return evaluate_days(datasets, warehouse, now, today - timedelta(days=days - 1), today)
+    return evaluate_days(datasets, warehouse, now, today - timedelta(days=days - 1), today, newest=newest)
 
 
 def evaluate_days(
@@ -77,6 +81,8 @@ def evaluate_days(
     from_day: date,
     to_day: date,
     rows_day: date | None = None,
+    *,
+    newest: bool = True,
 ) -> list[DatasetReport]:
     """As ``evaluate``, with missing windows counted over the days ``from_day`` to ``to_day``, both inclusive.
 
@@ -86,12 +92,18 @@ def evaluate_days(
     spans = [fetch_interval(d, from_day, to_day) for d in datasets]
     low = min((start for start, _ in spans), default=now)
     high = max((end for _, end in spans), default=now)
-    columns = {d.table.name: column for d in datasets if (column := event_column(d)) is not None}
+    columns = {d.table.name: column for d in datasets if newest and (column := event_column(d)) is not None}
     with warehouse.session(write=False):
         held = {s.table: s for s in warehouse.status(tables, rows_day or calendar.settlement_day(now), columns)}
         seen = warehouse.coverage(tables, low, high)
+        never = accepted(read_gaps(warehouse), now)
     return [
-        DatasetReport(d, held[d.table.name], missing(d, from_day, to_day, seen.get(d.code, ()), now)) for d in datasets
+        DatasetReport(
+            d,
+            held[d.table.name],
+            missing(d, from_day, to_day, [*seen.get(d.code, ()), *never.get(d.code, ())], now),
+        )
+        for d in datasets
     ]
 
 

@@ -22,11 +22,11 @@ import pyarrow as pa
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import Table
 from energy_assets.errors import ForeignRowsError, WarehouseError
-from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
+from energy_assets.ingest.model import Gap, Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import locking, readings, service
 from energy_assets.warehouse.duckdb_parts import DuckDBParts
-from energy_assets.warehouse.interface import DatasetStatus, Location, ReadView, Usage
-from energy_assets.warehouse.merge import Known, Merge, append, append_quarantine, look, one
+from energy_assets.warehouse.interface import Answer, DatasetStatus, Location, Place, ReadView, Usage
+from energy_assets.warehouse.merge import Known, Merge, append, append_quarantine, follows, look, one
 from energy_assets.warehouse.sql import DUCKDB, HISTORY_COLUMNS, Bounds, TableSql
 
 log = logging.getLogger(__name__)
@@ -311,6 +311,17 @@ class DuckDBWarehouse:
             append(cursor, self._schema, service.RECEIPTS, service.as_rows(stamped, known.ids, {}))
             if quarantine is not None:
                 append_quarantine(cursor, self._schema, quarantine)
+
+    def note_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Append to the ledger of gaps what has changed about some.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
+        if not gaps:
+            return
+        with self._writing(f"Noting {len(gaps)} gaps") as (cursor, _):
+            append(cursor, self._schema, service.GAPS, service.gap_rows(gaps, self._clock()))
 
     def claim(self, kind: Literal["provider", "sandbox"]) -> None:
         """Say where this store's rows come from; the first word counts.
@@ -605,6 +616,29 @@ class DuckDBWarehouse:
             f"SELECT dataset, count(*) FROM {self._name(service.QUARANTINE)} GROUP BY dataset"
         ).fetchall()
         return dict(rows)
+
+    # Sums.
+
+    def answers(self, what: str, make: Callable[[Place], Sequence[str]]) -> Sequence[Answer]:
+        """Rows of each of some statements that only read, all of one moment; see the interface."""
+        with self._reading(what) as opened:
+            if opened is None:
+                return ()
+            cursor, known = opened
+            statements = make(Place(DUCKDB, self._schema, known.layouts, known.ids))
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                return [cursor.execute(statement).fetchall() for statement in statements]
+            finally:
+                self._rollback(cursor)
+
+    def outdated(self, tables: Sequence[Table]) -> list[Table]:
+        """Tables that are stored otherwise than the catalogue describes them; the next write to one mends it."""
+        with self._reading("Looking at tables and views") as opened:
+            if opened is None:
+                return []
+            known = opened[1]
+            return [t for t in tables if t.name in known.ids and not follows(known, self._schema, t)]
 
     # Copying.
 

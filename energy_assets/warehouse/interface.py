@@ -6,18 +6,24 @@ table hold these rows; move what they displace into history; record these receip
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pyarrow as pa
 
 from energy_assets.catalogue.model import FieldType, Table
-from energy_assets.ingest.model import Receipt, Seen, Window, WriteBatch, WriteResult
+from energy_assets.ingest.model import Gap, Receipt, Seen, Window, WriteBatch, WriteResult
+
+if TYPE_CHECKING:
+    from energy_assets.warehouse.sql import Dialect
 
 ReadView = Literal["rows", "latest", "history"]
+
+Answer = Sequence[tuple[Any, ...]]
+"""Rows that a statement gave; instants in them are UTC without a zone, as columns hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,25 @@ class Location:
 
     name: str
     link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a statement is put together for: one store as it is now.
+
+    Attributes:
+        dialect: The store's spelling.
+        schema: Schema of all tables.
+        columns: Stored columns by table, of the tables that are there.
+        ids: Identity of each table of ours.
+        heavy_days: Days of a heavy table that one statement can count distinct values of, in the store's memory.
+    """
+
+    dialect: Dialect
+    schema: str
+    columns: Mapping[str, Collection[str]]
+    ids: Mapping[str, str]
+    heavy_days: int = 1
 
 
 class Warehouse(Protocol):
@@ -156,6 +181,14 @@ class Warehouse(Protocol):
         """Append receipts (and quarantined rows) that come without rows: failures, empty answers."""
         ...
 
+    def note_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Append to the ledger of gaps what has changed about some; nothing is looked at or compared.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
+        ...
+
     def read(
         self,
         table: Table,
@@ -177,6 +210,20 @@ class Warehouse(Protocol):
 
     def status(self, tables: Sequence[Table], today: date, event_columns: Mapping[str, str]) -> Sequence[DatasetStatus]:
         """What is held of each table; ``event_columns`` maps table names to their event-time column."""
+        ...
+
+    def answers(self, what: str, make: Callable[[Place], Sequence[str]]) -> Sequence[Answer]:
+        """Rows of each of some statements that only read; none where nothing has been stored yet.
+
+        A store that can lets all of them see the same commits. Rows are held in memory: ask for sums, never for rows.
+
+        Args:
+            what: What the statements do, for messages.
+            make: Puts them together, in the store's own spelling.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
         ...
 
     def usage(self) -> Mapping[str, Usage]:

@@ -197,9 +197,8 @@ class TableLayout:
     def _define(self, sql: TableSql) -> None:
         """Follow the catalogue's natural key, views and table functions where they have changed."""
         name, lacking = self._table.name, self._unite()
-        views, functions = sql.views(united=lacking is None), sql.functions("CAST(moment AS TIMESTAMP)")
-        bodies = "\n".join([*views.values(), *functions.values()])
-        wanted = (key_text(self._table), hashlib.sha256(bodies.encode()).hexdigest()[:16])
+        views, functions = sql.views(united=lacking is None), sql.functions(MOMENT)
+        wanted = definition(sql, views, functions)
         held = self._known.definitions.get(name)
         if held == wanted and self._known.views.issuperset(views):
             return
@@ -296,6 +295,27 @@ class TableLayout:
                 f"hold several rows: rename the table, then refresh to fill a new one."
             )
 
+
+def definition(sql: TableSql, views: Mapping[str, str], functions: Mapping[str, str]) -> tuple[str, str]:
+    """Natural key and digest of the views and functions, by which a change of the catalogue is noticed."""
+    bodies = "\n".join([*views.values(), *functions.values()])
+    return key_text(sql.table), hashlib.sha256(bodies.encode()).hexdigest()[:16]
+
+
+def follows(known: Known, schema: str, table: Table) -> bool:
+    """Whether columns, views and functions of a stored table are those of the catalogue."""
+    stored = known.layouts[table.name]
+    if any(stored.get(name) != DUCKDB.types[kind] for name, kind in table.columns):
+        return False
+    sql, held = TableSql(DUCKDB, schema, table, tuple(stored)), known.definitions.get(table.name)
+    functions = sql.functions(MOMENT)
+    # Without the tables that it needs, the view of all rows is not made.
+    made = (sql.views(united=united) for united in (True, False))
+    return any(held == definition(sql, views, functions) and known.views.issuperset(views) for views in made)
+
+
+MOMENT = "CAST(moment AS TIMESTAMP)"
+"""The parameter of table functions, as an expression."""
 
 COMMENT_MARK = "energy_assets table"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from energy_assets.errors import WarehouseError
-from energy_assets.ingest.model import COVERING, Receipt, Seen, Window
+from energy_assets.ingest.model import COVERING, Gap, Receipt, Seen, Window
 from energy_assets.warehouse.sql import Dialect, StoredType
 
 META = "_meta"
@@ -22,6 +22,9 @@ DAYS = "_days"
 TABLES = "_tables"
 ORIGIN = "_origin"
 COMMITS = "_commits"
+GAPS = "_gaps"
+GAPS_LATEST = "_gaps_latest"
+COMPLETENESS = "completeness"
 
 COUNTED = ("fetched", "inserted", "updated", "unchanged", "duplicate", "boundary", "late", "quarantined", "withdrawn")
 """The counts of a receipt, each a column."""
@@ -105,6 +108,22 @@ own as a rule, so that a store can keep the commits of each apart."""
 SLOTS = 4_000
 """Slots of commits: as many as a store may partition by, many times the number of tables."""
 
+GAPS_COLUMNS: tuple[tuple[str, StoredType], ...] = (
+    ("dataset", "text"),
+    ("table_name", "text"),
+    ("window_from_utc", "instant"),
+    ("window_to_utc", "instant"),
+    ("branch", "text"),
+    ("why", "text"),
+    ("since_utc", "instant"),
+    ("opened_utc", "instant"),
+    ("closed_utc", "instant"),
+    ("recorded_utc", "instant"),
+    ("note", "text"),
+)
+"""What is missing, each time that something about it changes; of one table, branch and beginning the newest row
+counts."""
+
 META_COLUMNS: tuple[tuple[str, StoredType], ...] = (("version", "integer"), ("applied_utc", "instant"))
 
 
@@ -143,6 +162,81 @@ def _second(dialect: Dialect, schema: str) -> list[str]:
     return [_made(dialect, schema, COMMITS, COMMITS_COLUMNS)]
 
 
+def _third(dialect: Dialect, schema: str) -> list[str]:
+    names = dialect.identifiers([name for name, _ in GAPS_COLUMNS], "G")
+    newest = (
+        f"SELECT {names} FROM {dialect.qualified(schema, GAPS)} G WHERE TRUE QUALIFY row_number() OVER "
+        f"(PARTITION BY G.table_name, G.branch, G.window_from_utc "
+        f"ORDER BY G.recorded_utc DESC, G.window_to_utc DESC, G.why) = 1"
+    )
+    return [
+        _made(dialect, schema, GAPS, GAPS_COLUMNS),
+        f"CREATE OR REPLACE VIEW {dialect.qualified(schema, GAPS_LATEST)} AS {newest}",
+        f"CREATE OR REPLACE VIEW {dialect.qualified(schema, COMPLETENESS)} AS {completeness_body(dialect, schema)}",
+    ]
+
+
+YEARS = range(2001, 2061)
+"""Years that the completeness knows: from the first partition on."""
+
+
+def completeness_body(dialect: Dialect, schema: str) -> str:
+    """Hours expected and hours held, by dataset and year, from receipts and the ledger alone.
+
+    Expected are, for each branch of a dataset's query, the hours from the first window that was ever held to the end
+    of the last one, or of the last open gap. Held are those that a covering receipt's window spans, up to the moment
+    of the request, less what open gaps name as missed, suspect or never published. A year begins at midnight of 1
+    January, which is the same in London and in UTC. Files of a portal and messages of a queue are not asked for by
+    windows and have no rows here.
+    """
+    instant = dialect.instant
+    years = " UNION ALL ".join(
+        f"SELECT {year} AS y, {instant(datetime(year, 1, 1, tzinfo=UTC))} AS y0, "
+        f"{instant(datetime(year + 1, 1, 1, tzinfo=UTC))} AS y1"
+        for year in YEARS
+    )
+    receipts, gaps = dialect.qualified(schema, RECEIPTS), dialect.qualified(schema, GAPS_LATEST)
+    windowed = "{0}.branch NOT LIKE 'resource=%' AND {0}.table_name NOT LIKE '%iris%'"
+    key = "table_name, branch"
+    order = f"PARTITION BY {key} ORDER BY b, e ROWS BETWEEN UNBOUNDED PRECEDING AND"
+    begin, end = "greatest(A.b, Y.y0)", "least(A.e, Y.y1)"
+    hours = f"({dialect.seconds.format(instant=end)} - {dialect.seconds.format(instant=begin)}) / 3600.0"
+    lost_begin, lost_end = "greatest(A.b, G.b, Y.y0)", "least(A.e, G.e, Y.y1)"
+    lost = f"({dialect.seconds.format(instant=lost_end)} - {dialect.seconds.format(instant=lost_begin)}) / 3600.0"
+    within = f"{begin} < {end}"
+    return (
+        f"WITH years AS ({years}), "
+        f"spans AS (SELECT R.dataset AS dataset, R.table_name AS table_name, R.branch AS branch, "
+        f"R.window_from_utc AS b, max(least(R.window_to_utc, R.requested_utc)) AS e FROM {receipts} R "
+        f"WHERE R.status IN ({covering_statuses(dialect)}) AND R.requested_utc > R.window_from_utc "
+        f"AND {windowed.format('R')} GROUP BY R.dataset, R.table_name, R.branch, R.window_from_utc), "
+        f"marked AS (SELECT dataset, {key}, b, e, "
+        f"CASE WHEN b <= max(e) OVER ({order} 1 PRECEDING) THEN 0 ELSE 1 END AS fresh FROM spans), "
+        f"numbered AS (SELECT dataset, {key}, b, e, sum(fresh) OVER ({order} CURRENT ROW) AS island FROM marked), "
+        f"islands AS (SELECT dataset, {key}, min(b) AS b, max(e) AS e FROM numbered GROUP BY dataset, {key}, island), "
+        f"gaps AS (SELECT G.dataset AS dataset, G.table_name AS table_name, G.branch AS branch, "
+        f"G.window_from_utc AS b, G.window_to_utc AS e, G.why AS why FROM {gaps} G "
+        f"WHERE G.closed_utc IS NULL AND G.why IN ('missed', 'suspect', 'never_published') "
+        f"AND {windowed.format('G')}), "
+        f"ends AS (SELECT dataset, {key}, b, e FROM islands UNION ALL SELECT dataset, {key}, b, e FROM gaps), "
+        f"kept AS (SELECT dataset, {key}, min(b) AS b, max(e) AS e FROM ends GROUP BY dataset, {key}), "
+        f"parts AS (SELECT A.dataset, A.table_name, Y.y, {hours} AS expected, 0.0 AS held, 0.0 AS never "
+        f"FROM kept A CROSS JOIN years Y WHERE {within} UNION ALL "
+        f"SELECT A.dataset, A.table_name, Y.y, 0.0, {hours}, 0.0 FROM islands A CROSS JOIN years Y WHERE {within} "
+        f"UNION ALL SELECT A.dataset, A.table_name, Y.y, 0.0, -{lost}, 0.0 FROM islands A JOIN gaps G "
+        f"ON A.table_name = G.table_name AND A.branch = G.branch CROSS JOIN years Y WHERE {lost_begin} < {lost_end} "
+        f"UNION ALL SELECT A.dataset, A.table_name, Y.y, 0.0, 0.0, {hours} FROM gaps A CROSS JOIN years Y "
+        f"WHERE {within} AND A.why = 'never_published') "
+        f"SELECT P.dataset AS dataset, P.table_name AS table_name, P.y AS year, "
+        f"round(sum(P.expected), 3) AS expected_hours, round(sum(P.held), 3) AS held_hours, "
+        f"round(sum(P.never), 3) AS never_published_hours, "
+        f"round(sum(P.expected) - sum(P.held) - sum(P.never), 3) AS missing_hours, "
+        f"CASE WHEN sum(P.expected) > sum(P.never) "
+        f"THEN round(sum(P.held) / (sum(P.expected) - sum(P.never)), 6) END AS completeness "
+        f"FROM parts P GROUP BY P.dataset, P.table_name, P.y"
+    )
+
+
 def _made(dialect: Dialect, schema: str, name: str, columns: Sequence[tuple[str, StoredType]]) -> str:
     """The statement that makes a table; harmless where an interrupted step has made it already."""
     options = dialect.service_options.get(name, "")
@@ -150,11 +244,13 @@ def _made(dialect: Dialect, schema: str, name: str, columns: Sequence[tuple[str,
     return f"{made} {options}".rstrip()
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, _first), Migration(2, _second))
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, _first), Migration(2, _second), Migration(3, _third))
 """Every step from an empty schema to this version's; a released step is never edited, only followed by another."""
 
 
-MADE = frozenset({META, RECEIPTS, RECEIPTS_LATEST, QUARANTINE, DAYS, TABLES, ORIGIN, COMMITS})
+MADE = frozenset(
+    {META, RECEIPTS, RECEIPTS_LATEST, QUARANTINE, DAYS, TABLES, ORIGIN, COMMITS, GAPS, GAPS_LATEST, COMPLETENESS}
+)
 """Tables and views that the steps make: where one is gone, every step is run again, which harms none of the others."""
 
 
@@ -220,6 +316,26 @@ def _as_row(receipt: Receipt, table_id: str, days: Sequence[date]) -> Record:
         "reason": receipt.reason,
         "days": list(days),
     }
+
+
+def gap_rows(gaps: Sequence[Gap], now: datetime) -> list[Record]:
+    """Gaps as rows of ``_gaps``, recorded now."""
+    return [
+        {
+            "dataset": gap.dataset,
+            "table_name": gap.table,
+            "window_from_utc": naive(gap.from_utc),
+            "window_to_utc": naive(gap.to_utc),
+            "branch": gap.branch,
+            "why": gap.why,
+            "since_utc": naive(gap.since_utc),
+            "opened_utc": naive(gap.opened_utc),
+            "closed_utc": naive(gap.closed_utc) if gap.closed_utc else None,
+            "recorded_utc": naive(now),
+            "note": gap.note,
+        }
+        for gap in gaps
+    ]
 
 
 def day_rows(
@@ -341,6 +457,14 @@ def behind(dialect: Dialect, schema: str, table_name: str, from_day: date, to_da
         f"SELECT DISTINCT R.window_from_utc, R.window_to_utc, R.branch FROM {dialect.qualified(schema, RECEIPTS)} R "
         f"JOIN ({rows}) N ON R.receipt_id = N._receipt_id "
         f"WHERE R.table_name = {dialect.text(table_name)} ORDER BY 1, 2, 3"
+    )
+
+
+def recorded_since(dialect: Dialect, schema: str, since: datetime) -> str:
+    """Receipts recorded since a moment: ``(dataset, status, count)``."""
+    return (
+        f"SELECT R.dataset, R.status, count(*) FROM {dialect.qualified(schema, RECEIPTS)} R "
+        f"WHERE R.recorded_utc >= {dialect.instant(since)} GROUP BY R.dataset, R.status"
     )
 
 

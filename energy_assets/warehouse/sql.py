@@ -59,6 +59,10 @@ class Dialect:
         elements: Template of a relation ``{alias}`` that is joined to its row: elements of the JSON array ``{array}``.
         element: Template of the text of the member ``{name}`` of such an element.
         parsed: Templates that read a stored type from ``{text}``, null where it is none.
+        digest: Template of a value that is equal where the ``{columns}`` are equal, nulls included, and nearly always
+            differs where they differ.
+        unnested: Template of a relation that is joined to its row: the elements of its ``{array}``, each as ``{name}``.
+        seconds: Template of the seconds of a UTC ``{instant}`` since 1970.
         function: Template that defines a table function ``{name}`` of one parameter ``{parameter}`` with ``{body}``.
         renamed: Columns that the store keeps under another name, because it refuses theirs.
         service_options: What follows the columns of a service table when it is made, by table.
@@ -75,6 +79,9 @@ class Dialect:
     elements: str
     element: str
     parsed: Mapping[StoredType, str]
+    digest: str
+    unnested: str
+    seconds: str
     function: str
     renamed: Mapping[str, str] = field(default_factory=dict)
     service_options: Mapping[str, str] = field(default_factory=dict)
@@ -150,6 +157,9 @@ DUCKDB = Dialect(
         "number": "TRY_CAST({text} AS DOUBLE)",
         "instant": "timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ))",
     },
+    digest="hash({columns})",
+    unnested="LATERAL (SELECT unnest({array}) AS {name}) {name}_",
+    seconds="epoch({instant})",
     function="CREATE OR REPLACE MACRO {name}({parameter}) AS TABLE {body}",
 )
 

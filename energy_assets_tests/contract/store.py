@@ -78,6 +78,10 @@ class Store(ABC):
         """Delete rows by hand: of one day, or all."""
 
     @abstractmethod
+    def copy_rows(self, table: Table, changed: Mapping[str, datetime]) -> None:
+        """Store every row of a table once more by hand, with other instants in some columns."""
+
+    @abstractmethod
     def make_by_hand(self, table: Table, columns: Mapping[str, str]) -> None:
         """Create a table of the table's name with these columns, by stored type."""
 
@@ -130,6 +134,12 @@ class DuckDBStore(Store):
         condition = f" WHERE _partition_day = DATE '{day}'" if day else ""
         with self.by_hand() as connection:
             connection.execute(f"DELETE FROM {SCHEMA}.{table.name}{condition}")
+
+    def copy_rows(self, table: Table, changed: Mapping[str, datetime]) -> None:
+        values = ", ".join(f"TIMESTAMP '{at.replace(tzinfo=None)}' AS {name}" for name, at in changed.items())
+        name = f"{SCHEMA}.{table.name}"
+        with self.by_hand() as connection:
+            connection.execute(f"INSERT INTO {name} SELECT * REPLACE ({values}) FROM {name}")
 
     def make_by_hand(self, table: Table, columns: Mapping[str, str]) -> None:
         kinds = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "date": "DATE", "instant": "TIMESTAMP"}
@@ -204,6 +214,11 @@ class BigQueryStore(Store):
     def delete(self, table: Table, day: date | None = None) -> None:
         condition = f"partition_day = DATE '{day}'" if day else "TRUE"
         self.query(f"DELETE FROM {self.dataset}.{table.name} WHERE {condition}")
+
+    def copy_rows(self, table: Table, changed: Mapping[str, datetime]) -> None:
+        values = ", ".join(f"TIMESTAMP '{at.replace(tzinfo=None)}+00' AS {name}" for name, at in changed.items())
+        name = f"{self.dataset}.{table.name}"
+        self.query(f"INSERT INTO {name} SELECT * REPLACE ({values}) FROM {name}")
 
     def make_by_hand(self, table: Table, columns: Mapping[str, str]) -> None:
         from energy_assets.warehouse.bigquery.dialect import clustering, physical

@@ -18,7 +18,10 @@ from energy_assets.catalogue import derived
 from energy_assets.catalogue.model import PROVENANCE
 from energy_assets.settings import SettingsError
 
-HEAVY = "pandas pyarrow duckdb httpx dagster_pandas dagster_gcp google.cloud holidays starlette uvicorn azure gspread"
+HEAVY = (
+    "pandas pyarrow duckdb httpx dagster_pandas dagster_gcp google.cloud holidays starlette uvicorn azure gspread "
+    "apprise"
+)
 """What a code location must not load: it is loaded by every process, and most need none of it."""
 
 SELECTIONS = {
@@ -148,7 +151,9 @@ def test_bigquery_without_a_project_is_told_when_the_location_loads(monkeypatch:
 def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")}
-    unpartitioned = {"iris_load", "iris_cleanup", "gb_limits", "neso_refresh", "housekeeping"}
+    checks = {"bmrs_checks", "iris_checks", "neso_checks"}
+    own = {"iris_load", "iris_cleanup", "gb_limits", "neso_refresh", "sync_sheet", "gaps", "housekeeping"}
+    unpartitioned = {*own, *checks}
     assert jobs == {"bmrs_refresh", "bmrs_revisions", "bmrs_repair", "iris_repair", "gb_derived", *unpartitioned}
     for name in jobs - unpartitioned:
         assert defs.resolve_job_def(name).partitions_def == DAYS
@@ -160,7 +165,12 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "bmrs_repair_schedule": ("50 2,8,14,20 * * *", "Europe/London"),
         "iris_cleanup_schedule": ("37 * * * *", "Europe/London"),
         "neso_refresh_schedule": ("*/10 * * * *", "Europe/London"),
+        "gaps_schedule": ("10 * * * *", "Europe/London"),
         "housekeeping_schedule": ("40 3 * * *", "Europe/London"),
+        "bmrs_checks_hourly": ("25 * * * *", "Europe/London"),
+        "bmrs_checks_daily": ("35 8 * * *", "Europe/London"),
+        "iris_checks_hourly": ("27 * * * *", "Europe/London"),
+        "iris_checks_daily": ("37 8 * * *", "Europe/London"),
     }
     assert set(sensors) == {
         "gb_derived_sensor",
@@ -168,10 +178,14 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "iris_drop_folder_sensor",
         "iris_repair_sensor",
         "iris_silence_sensor",
+        "alerts_sensor",
+        "alerts_stale_sensor",
+        "sync_sheet_sensor",
     }
     assert sensors["iris_drop_folder_sensor"].minimum_interval_seconds == 30
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
-    assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in sensors.values())
+    idle = {n for n, s in sensors.items() if s.default_status == dg.DefaultSensorStatus.STOPPED}
+    assert idle == {"sync_sheet_sensor"}, "no sheet is configured"
 
 
 def test_refresh_and_revisions_hold_every_dataset_and_no_derived_table(defs: dg.Definitions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -235,6 +236,42 @@ def test_secrets_are_never_shown():
     assert all(isinstance(value, SecretStr) for value in settings.secrets())
     message = refusal(BMRS_API_KEY_1=secret, IRIS_CONNECTION_STRING=secret, ENERGY_ASSETS_LOG_LEVEL="loud")
     assert secret not in message
+
+
+def test_alert_addresses_are_separated_by_spaces_or_commas_and_keep_commas_of_their_own():
+    text = "https://hooks.slack.com/services/A/B/C,mailto://h?to=a@example.org,b@example.org ,\n json://h/x,"
+    settings = load(ENERGY_ASSETS_ALERT_URLS=text, ENERGY_ASSETS_ALERT_ESCALATION_URLS="ntfy://one")
+    assert [u.get_secret_value() for u in settings.alert_urls] == [
+        "https://hooks.slack.com/services/A/B/C",
+        "mailto://h?to=a@example.org,b@example.org",
+        "json://h/x",
+    ]
+    assert [u.get_secret_value() for u in settings.alert_escalation_urls] == ["ntfy://one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("URLS", "ntfy://fine s3cret"),
+        ("ESCALATION_URLS", "s3cret"),
+        ("HEARTBEAT_URL", "ftp://s3cret"),
+        ("HEARTBEAT_URL", "s3cret"),
+    ],
+)
+def test_an_alert_address_that_is_none_is_refused_and_not_shown(name, value):
+    message = refusal(**{f"ENERGY_ASSETS_ALERT_{name}": value})
+    assert message.startswith(f"ENERGY_ASSETS_ALERT_{name} is not usable")
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize(("text", "first", "last"), [("22:00-07:00", 22, 7), ("9:00 - 17:00", 9, 17)])
+def test_quiet_hours_are_two_times_of_day(text, first, last):
+    assert load(ENERGY_ASSETS_ALERT_QUIET_HOURS=text).alert_quiet_hours == (time(first), time(last))
+
+
+@pytest.mark.parametrize("text", ["22:00", "22-7", "24:00-07:00", "22:60-07:00", "07:00-07:00", "22:00-07:00-08:00"])
+def test_quiet_hours_that_are_none_are_refused(text):
+    assert "two different times of day, as 22:00-07:00" in refusal(ENERGY_ASSETS_ALERT_QUIET_HOURS=text)
 
 
 def test_a_home_folder_that_nobody_has_is_refused():

@@ -43,12 +43,16 @@ BIGQUERY = Dialect(
         "number": "SAFE_CAST({text} AS FLOAT64)",
         "instant": "SAFE_CAST({text} AS TIMESTAMP)",
     },
+    digest="TO_JSON_STRING(STRUCT({columns}))",
+    unnested="UNNEST({array}) AS {name}",
+    seconds="UNIX_SECONDS({instant})",
     function="CREATE OR REPLACE TABLE FUNCTION {name}({parameter} TIMESTAMP) AS {body}",
     renamed={"_partition_day": DAY},
     service_options={
         service.RECEIPTS: "PARTITION BY TIMESTAMP_TRUNC(window_from_utc, MONTH) CLUSTER BY table_name",
         service.QUARANTINE: "PARTITION BY TIMESTAMP_TRUNC(window_from_utc, MONTH) CLUSTER BY dataset",
         service.DAYS: "PARTITION BY DATE_TRUNC(day, MONTH) CLUSTER BY table_name",
+        service.GAPS: "PARTITION BY TIMESTAMP_TRUNC(window_from_utc, MONTH) CLUSTER BY table_name",
         service.COMMITS: f"PARTITION BY RANGE_BUCKET(slot, GENERATE_ARRAY(0, {service.SLOTS}, 1)) CLUSTER BY table_id",
     },
 )

@@ -57,15 +57,20 @@ _QUOTA = frozenset({"quotaExceeded", "rateLimitExceeded", "jobRateLimitExceeded"
 _GUARD = ("bytesBilledLimitExceeded", "exceeded limit for bytes billed")
 
 
-def preflight(jobs: Jobs) -> None:
+def preflight(jobs: Jobs, *, make: bool = True) -> None:
     """Make sure that refreshes can work; makes the dataset when there is none.
+
+    Args:
+        jobs: What runs statements.
+        make: Whether the dataset may be made; without it a missing one is only not looked into further.
 
     Raises:
         WarehouseError: They cannot; the message says why and what to do.
         SettingsError: A stand-in is named without its storage API.
     """
     _reach_project(jobs)
-    _find_dataset(jobs)
+    if not _find_dataset(jobs, make=make):
+        return
     if not _receipts_allow(jobs):
         _try_out(jobs)
 
@@ -97,7 +102,8 @@ def _reach_project(jobs: Jobs) -> None:
             raise WarehouseError(_quoting(_wrong_place(connection, error) or unknown, error)) from error
 
 
-def _find_dataset(jobs: Jobs) -> None:
+def _find_dataset(jobs: Jobs, *, make: bool) -> bool:
+    """Whether the dataset is there, or was made."""
     connection = jobs.connection
     name = _dataset_name(connection)
     reference = bigquery.DatasetReference(connection.project, connection.dataset)
@@ -114,6 +120,8 @@ def _find_dataset(jobs: Jobs) -> None:
                 return None
 
     found = look()
+    if found is None and not make:
+        return False
     if found is None:
         _make_dataset(jobs, reference)
         found = look()
@@ -125,6 +133,7 @@ def _find_dataset(jobs: Jobs) -> None:
             f"set that to {found.location}, or name another dataset by ENERGY_ASSETS_SCHEMA, because a dataset cannot "
             "be moved."
         )
+    return True
 
 
 def _make_dataset(jobs: Jobs, reference: bigquery.DatasetReference) -> None:

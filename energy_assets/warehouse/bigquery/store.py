@@ -23,7 +23,7 @@ from google.cloud import bigquery
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import ForeignRowsError, WarehouseError
-from energy_assets.ingest.model import QUARANTINE_SCHEMA, Receipt, Seen, Window, WriteBatch, WriteResult
+from energy_assets.ingest.model import QUARANTINE_SCHEMA, Gap, Receipt, Seen, Window, WriteBatch, WriteResult
 from energy_assets.warehouse import readings, service
 from energy_assets.warehouse.bigquery import streams
 from energy_assets.warehouse.bigquery.commit import Commit, append_quarantine, claims, insert_records
@@ -42,7 +42,7 @@ from energy_assets.warehouse.bigquery.layout import ID, PAGE, Layouts, Listed, s
 from energy_assets.warehouse.bigquery.parts import BigQueryParts
 from energy_assets.warehouse.bigquery.preflight import preflight
 from energy_assets.warehouse.bigquery.stager import Rows, Stager, released
-from energy_assets.warehouse.interface import DatasetStatus, Location, ReadView, Usage
+from energy_assets.warehouse.interface import Answer, DatasetStatus, Location, Place, ReadView, Usage
 from energy_assets.warehouse.sql import HISTORY_COLUMNS, TableSql, history_name
 from energy_assets.warehouse.staging import ARROW_TYPES, complete, stage
 
@@ -74,6 +74,9 @@ QUARANTINE_KINDS: dict[str, FieldType] = {
     name: "instant" if pa.types.is_timestamp(kind) else "integer" if pa.types.is_integer(kind) else "text"
     for name, kind in zip(QUARANTINE_SCHEMA.names, QUARANTINE_SCHEMA.types, strict=True)
 }
+
+HEAVY_DAYS = 400
+"""Days of a heavy table summed up by one statement: memory is BigQuery's matter, and every statement takes seconds."""
 
 STREAMS = 4
 """Streams in which a table is read; each is a connection of its own."""
@@ -325,6 +328,22 @@ class BigQueryWarehouse:
     def _insert_receipts(self, group: Sequence[_Appended]) -> str:
         rows = [row for item in group for row in service.as_rows(item.receipts, item.table_ids, item.days)]
         return insert_records(self._schema, service.RECEIPTS, service.RECEIPT_COLUMNS, rows)
+
+    def note_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Append to the ledger of gaps what has changed about some, as many rows at a time as a statement holds.
+
+        Raises:
+            WarehouseError: The store refused.
+        """
+        if not gaps:
+            return
+        self._prepare()
+        rows = service.gap_rows(gaps, self._clock())
+        for first in range(0, len(rows), RECEIPTS_TOGETHER):
+            text = insert_records(
+                self._schema, service.GAPS, service.GAPS_COLUMNS, rows[first : first + RECEIPTS_TOGETHER]
+            )
+            self._jobs.query(text, what=f"Noting {len(gaps)} gaps", purpose="record")
 
     def claim(self, kind: Literal["provider", "sandbox"]) -> None:
         """Say where this store's rows come from; the first word counts.
@@ -639,6 +658,20 @@ class BigQueryWarehouse:
             what=what,
             table=table,
         )
+
+    # Sums.
+
+    def answers(self, what: str, make: Callable[[Place], Sequence[str]]) -> Sequence[Answer]:
+        """Rows of each of some statements that only read, one after another; see the interface."""
+        if not self._exists():
+            return ()
+        ids = {name: listed.table_id for name, listed in self._layouts.listed().items()}
+        stored: dict[str, list[str]] = {}
+        names = f"SELECT table_name, column_name FROM `{self._schema}`.INFORMATION_SCHEMA.COLUMNS"
+        for table, column in self._ask(names, what):
+            stored.setdefault(table, []).append(logical(column))
+        statements = make(Place(BIGQUERY, self._schema, stored, ids, HEAVY_DAYS))
+        return [[tuple(_naive(value) for value in row) for row in self._ask(s, what)] for s in statements]
 
     # Copying.
 

@@ -1,0 +1,126 @@
+"""One look at everything that is held of some datasets, and what the evaluators find in it.
+
+Asks the warehouse and the planner, and Elexon only through a function that the caller gives; no clock, no Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from energy_assets import calendar
+from energy_assets.catalogue.model import Dataset
+from energy_assets.checks import baseline, lateness
+from energy_assets.checks.cross import cross_findings
+from energy_assets.checks.facts import Question
+from energy_assets.checks.held import Held, failed
+from energy_assets.checks.model import Finding
+from energy_assets.checks.oracle import agrees_with_elexon, last_update
+from energy_assets.checks.rules import evaluate
+from energy_assets.checks.specs import AGREES_WITH_ELEXON, oracle_specs
+from energy_assets.errors import ContractError, FetchError
+from energy_assets.ingest.planner import fetch_interval, missing
+from energy_assets.tracking.status import event_column
+from energy_assets.warehouse.facts import read_facts, read_periods
+from energy_assets.warehouse.interface import Warehouse
+
+if TYPE_CHECKING:
+    from energy_assets.sources.elexon_status import ElexonWord
+
+
+AskElexon = Callable[[Sequence[str], date, date], "ElexonWord"]
+"""Asks Elexon what it has of some datasets on some days."""
+
+
+def sweep(
+    datasets: Sequence[Dataset],
+    warehouse: Warehouse,
+    from_day: date,
+    to_day: date,
+    now: datetime,
+    elexon: AskElexon | None = None,
+    memory: Path | None = None,
+) -> list[Finding]:
+    """Findings about every dataset that is kept, for the settlement days ``from_day`` to ``to_day``, both inclusive.
+
+    Args:
+        datasets: Catalogue entries.
+        warehouse: Where rows and receipts are.
+        from_day: First settlement day.
+        to_day: Last one.
+        now: The present, aware.
+        elexon: Asks Elexon what it has; without it the checks against its word are left out.
+        memory: File that keeps for a day what was learned of lateness; without it that is learned each time.
+
+    Raises:
+        WarehouseError: The warehouse cannot be read.
+    """
+    helds = look(datasets, warehouse, from_day, to_day, now)
+    found = [finding for held in helds for finding in evaluate(held)]
+    found += cross_findings(helds, warehouse, from_day, to_day, now)
+    kept = [held.dataset for held in helds if held.asked]
+    as_of = min(now, calendar.day_bounds_utc(to_day)[1] - timedelta.resolution)
+    found += lateness.findings(kept, warehouse, as_of, memory if as_of == now else None)
+    found += baseline.findings(kept, warehouse, from_day, to_day, calendar.settlement_day(now))
+    return found if elexon is None else found + _by_elexons_word(helds, warehouse, (from_day, to_day), elexon)
+
+
+def _by_elexons_word(
+    helds: Sequence[Held], warehouse: Warehouse, days: tuple[date, date], elexon: AskElexon
+) -> list[Finding]:
+    """What is held against what Elexon says that it has; where it cannot be asked, the finding says so."""
+    kept = [held for held in helds if held.asked and held.dataset.provider == "bmrs"]
+    counted = [held for held in kept if oracle_specs(held.dataset)]
+    try:
+        word = elexon([held.dataset.code for held in counted], *days)
+    except (FetchError, ContractError) as error:
+        text = f"Elexon could not be asked ({error})"
+        return [failed(AGREES_WITH_ELEXON, h, [], text, "look again later", severity="warning") for h in counted]
+    rows = read_periods(warehouse, [held.dataset.table for held in counted], *days)
+    found = [
+        agrees_with_elexon(held, word.points.get(held.dataset.code, {}), rows[held.dataset.table.name])
+        for held in counted
+    ]
+    updated = [h for h in kept if h.dataset.code in word.updated]
+    return found + [last_update(held, word.updated[held.dataset.code], held.taken_utc) for held in updated]
+
+
+def look(datasets: Sequence[Dataset], warehouse: Warehouse, from_day: date, to_day: date, now: datetime) -> list[Held]:
+    """What is held of each dataset on these days, in the order given.
+
+    Raises:
+        WarehouseError: The warehouse cannot be read.
+    """
+    if not datasets:
+        return []
+    tables = [d.table for d in datasets]
+    columns = {d.table.name: column for d in datasets if (column := event_column(d)) is not None}
+    status = {s.table: s for s in warehouse.status(tables, calendar.settlement_day(now), columns)}
+    asked = [d for d in datasets if status[d.table.name].last_status is not None]
+    facts = read_facts(warehouse, [Question.of(d) for d in asked], from_day, to_day)
+    spans = [fetch_interval(d, from_day, to_day) for d in asked] or [(now, now)]
+    seen = warehouse.coverage([d.table for d in asked], min(s for s, _ in spans), max(e for _, e in spans))
+    found = []
+    for dataset in datasets:
+        known = status[dataset.table.name]
+        if known.last_status is None:
+            found.append(Held(dataset, from_day, to_day, now, asked=False))
+            continue
+        windowed = dataset.files is None and dataset.provider != "iris"
+        open_windows = missing(dataset, from_day, to_day, seen.get(dataset.code, ()), now) if windowed else ()
+        found.append(
+            Held(
+                dataset,
+                from_day,
+                to_day,
+                now,
+                facts[dataset.table.name],
+                known.newest_day,
+                known.newest_utc,
+                taken_utc=known.last_success_utc,
+                missing=open_windows,
+            )
+        )
+    return found

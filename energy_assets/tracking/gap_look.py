@@ -1,0 +1,200 @@
+"""A look at everything that may be missing: reads ledger, receipts and drop folder, and says what the ledger lacks.
+
+What counts as missing is decided in ``gaps``. No provider is asked, and no row of data is read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from energy_assets import calendar
+from energy_assets.catalogue.model import Dataset
+from energy_assets.ingest.holes import find_holes
+from energy_assets.ingest.model import Gap
+from energy_assets.ingest.planner import fetch_interval
+from energy_assets.tracking.gaps import (
+    MESSAGES_TABLE,
+    REPAIR_DAYS,
+    Found,
+    family_gaps,
+    hole_gaps,
+    now_open,
+    reconcile,
+    windowed_gaps,
+)
+from energy_assets.warehouse.interface import Warehouse
+from energy_assets.warehouse.ledger import Trouble, read_evidence, read_gaps
+
+LOOK_DAYS = 8
+"""Settlement days that a look judges, today included: what schedules look at, and one. Days of open gaps are judged as
+well, so that they close."""
+
+LONGEST_LOOK_DAYS = REPAIR_DAYS + 2
+"""Settlement days that the daily look judges: all that the repair asks for, and today and yesterday."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look came to.
+
+    Attributes:
+        gaps: Gaps that are open now, of all tables.
+        changes: What is to be written to the ledger for that.
+    """
+
+    gaps: tuple[Gap, ...]
+    changes: tuple[Gap, ...]
+
+
+def judged_datasets(datasets: Sequence[Dataset], profile: str) -> tuple[Dataset, ...]:
+    """The entries whose gaps are told of: those of the profile, and what is pushed."""
+    return tuple(d for d in datasets if profile in d.profiles or d.provider == "iris")
+
+
+def names_of(datasets: Sequence[Dataset]) -> dict[str, str]:
+    """Names of datasets by table, as people know them, with that of every stream together."""
+    return {MESSAGES_TABLE: "iris"} | {d.table.name: d.name for d in datasets}
+
+
+def look(
+    datasets: Sequence[Dataset], warehouse: Warehouse, now: datetime, *, days: int = LOOK_DAYS, root: Path | None = None
+) -> Look:
+    """Look what is missing of some datasets that are kept current.
+
+    Args:
+        datasets: Catalogue entries; registers miss nothing.
+        warehouse: Whose ledger and receipts are read.
+        now: The present, aware UTC.
+        days: Settlement days judged, today included.
+        root: The drop folder, where the push service is to be judged as well.
+
+    Raises:
+        WarehouseError: The warehouse cannot be read.
+        SpoolError: The drop folder cannot be read.
+    """
+    with warehouse.session(write=False):
+        known = read_gaps(warehouse)
+        windowed = [d for d in datasets if d.files is None and d.provider != "iris" and not d.is_register]
+        families = [d for d in datasets if d.files is not None]
+        judging = _Judging(windowed, families, warehouse, now)
+        found, judged = judging.judge(known, days)
+        if root is not None and root.exists():
+            codes = {d.table.name: d.code for d in datasets if d.provider == "iris"}
+            found += hole_gaps(find_holes(root, warehouse, now, thorough=False).holes, codes)
+            judged += [g for g in known if g.table == MESSAGES_TABLE or g.table in codes]
+    changes = reconcile(found, judged, now)
+    return Look(tuple(now_open(known, changes)), tuple(changes))
+
+
+def keep(look: Look, warehouse: Warehouse) -> None:
+    """Write what a look has found to the ledger.
+
+    Raises:
+        WarehouseError: The store refused.
+    """
+    warehouse.note_gaps(look.changes)
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """One look at what is asked for."""
+
+    windowed: Sequence[Dataset]
+    families: Sequence[Dataset]
+    warehouse: Warehouse
+    now: datetime
+
+    def judge(self, known: Sequence[Gap], days: int) -> tuple[list[Found], list[Gap]]:
+        """What is missing, and the known gaps that this look has judged."""
+        entries = (*self.windowed, *self.families)
+        if not entries:
+            return [], []
+        tables = {d.table.name for d in entries}
+        own = [g for g in known if g.table in tables]
+        first, last = self._days(own, days)
+        spans = {d.code: fetch_interval(d, first, last) for d in entries}
+        low, high = min(begin for begin, _ in spans.values()), max(end for _, end in spans.values())
+        quarter = calendar.day_start_utc(last - timedelta(days=LONGEST_LOOK_DAYS))
+        evidence = read_evidence(self.warehouse, tables, low, high, min(quarter, low))
+        seen = self.warehouse.coverage([d.table for d in self.windowed], low, high) if self.windowed else {}
+        troubles: dict[str, list[Trouble]] = defaultdict(list)
+        for trouble in evidence.troubles:
+            troubles[trouble.table].append(trouble)
+        found: list[Found] = []
+        judged: list[Gap] = []
+        for d in self.families:
+            mine = [g for g in own if g.table == d.table.name]
+            found += family_gaps(d, troubles[d.table.name], mine)
+            judged += mine
+        for d in self.windowed:
+            since = evidence.kept.get(d.table.name)
+            if since is None:
+                # Nobody keeps it, so nothing of it is missing; what was is left as it is.
+                continue
+            begin = spans[d.code][0]
+            mine = [g for g in own if g.table == d.table.name and g.to_utc > begin]
+            kept = max(first, calendar.settlement_day(since))
+            new = windowed_gaps(d, kept, last, since, seen.get(d.code, ()), troubles[d.table.name], mine, self.now)
+            found += [_continued(item, mine, begin) for item in new]
+            judged += mine
+        return found, judged
+
+    def _days(self, known: Sequence[Gap], days: int) -> tuple[date, date]:
+        """The days judged: the last ones, and back to the oldest open gap that is to be closed some day."""
+        today = calendar.settlement_day(self.now)
+        first = today - timedelta(days=days - 1)
+        waiting = [calendar.settlement_day(g.from_utc) for g in known if g.why != "never_published"]
+        oldest = today - timedelta(days=LONGEST_LOOK_DAYS - 1)
+        return max(oldest, min([first, *waiting])), today
+
+
+def _continued(item: Found, known: Sequence[Gap], begin: datetime) -> Found:
+    """A gap that began before the days judged keeps its beginning."""
+    for gap in known:
+        if (
+            gap.from_utc < begin <= gap.to_utc
+            and gap.from_utc < item.from_utc <= begin
+            and gap.branch == item.branch
+            and gap.why == item.why
+        ):
+            return replace(item, from_utc=gap.from_utc)
+    return item
+
+
+def mark(gaps: Sequence[Gap], from_day: date, to_day: date, note: str, now: datetime) -> list[Gap]:
+    """Open gaps as never published, by a person's word, on some settlement days; the rest of them stays as it is.
+
+    Args:
+        gaps: Open gaps.
+        from_day: First settlement day.
+        to_day: Last one, inclusive.
+        note: Why.
+        now: The present, aware UTC.
+    """
+    begin, end = calendar.day_start_utc(from_day), calendar.day_bounds_utc(to_day)[1]
+    changes: list[Gap] = []
+    for gap in gaps:
+        low, high = max(gap.from_utc, begin), min(gap.to_utc, end)
+        if not gap.is_open or low >= high:
+            continue
+        marked = replace(gap, from_utc=low, to_utc=high, why="never_published", note=note, recorded_utc=None)
+        changes.append(marked)
+        if gap.from_utc < low:
+            changes.append(replace(gap, to_utc=low, recorded_utc=None))
+        if high < gap.to_utc:
+            changes.append(replace(gap, from_utc=high, recorded_utc=None))
+    return changes
+
+
+def take_back(gaps: Sequence[Gap], from_day: date, to_day: date, now: datetime) -> list[Gap]:
+    """Gaps that were never published closed in the ledger, so that the next look judges them anew."""
+    begin, end = calendar.day_start_utc(from_day), calendar.day_bounds_utc(to_day)[1]
+    return [
+        replace(gap, closed_utc=now, recorded_utc=None, note="taken back")
+        for gap in gaps
+        if gap.is_open and gap.why == "never_published" and gap.from_utc < end and gap.to_utc > begin
+    ]
