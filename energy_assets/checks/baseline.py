@@ -60,8 +60,9 @@ TAIL = (0.98, 0.998)
 """Quantiles of a series' own deviations that tell how its tail goes on: prices are spread wider than a normal
 distribution, and five faults in eight weeks of half hours do not move them."""
 
-ONCE_IN = 10_000_000
-"""Values of which, if the tail goes on like that, one is beyond the limit: 20 series have 90,000 numbers in a month."""
+ONCE_IN = 200_000
+"""Values of which, if the tail goes on like that, one is beyond the limit, for each series of the dataset: a series has
+4,000 numbers in a month. Tails of prices go on further than that, so what comes of it is measured, not believed."""
 
 LEAST_SPREAD = 0.005
 """Least spread as a share of the range of the series: values are rounded."""
@@ -294,13 +295,14 @@ class _One:
 
     def _level(self) -> list[Unusual]:
         """Values beyond the band of their half hour, or too far off their neighbours."""
-        off, _, width, limit = _scores(self.mean - self.expected, self.floor, self.slots)
+        series = len(self.day.series.labels)
+        off, _, width, limit = _scores(self.mean - self.expected, self.floor, self.slots, series)
         usual, reach = self.expected[-1].copy(), width[-1] * limit
         strange, values = off[-1] > limit, self.mean[-1].copy()
         around = self._around()
         # A wrong reading of one moment hides in a mean of many, so the extremes of a half hour are judged as well.
         for extreme in (self.high, self.low):
-            lone, middle, width, limit = _scores(extreme - around, self.floor, self.slots)
+            lone, middle, width, limit = _scores(extreme - around, self.floor, self.slots, series)
             beyond = (lone[-1] > limit) & ~strange
             values = np.where(beyond, extreme[-1], values)
             usual = np.where(beyond, around[-1] + middle[-1], usual)
@@ -426,7 +428,9 @@ def _profile(grid: Floats, kinds: npt.NDArray[np.int64]) -> Floats:
     return expected
 
 
-def _scores(off: Floats, floor: float, slots: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats, float]:
+def _scores(
+    off: Floats, floor: float, slots: npt.NDArray[np.int64], series: int
+) -> tuple[Floats, Floats, Floats, float]:
     """How many spreads each value is off, the middle and the spread of each, and from how many on it is unusual."""
     past = off[:-1][:, slots]
     middle, width = np.full(off.shape, np.nan), np.full(off.shape, np.nan)
@@ -435,16 +439,16 @@ def _scores(off: Floats, floor: float, slots: npt.NDArray[np.int64]) -> tuple[Fl
     around = [rest[:-1][:, slots[max(0, n - NEIGHBOURS) : n + NEIGHBOURS + 1]] for n in range(len(slots))]
     width[:, slots] = np.maximum(np.nan_to_num([MAD_TO_SIGMA * _quiet(np.nanmedian, a) for a in around]), floor)
     scores = rest / width
-    return scores, middle, width, max(SPREADS, _limit(scores[:-1]))
+    return scores, middle, width, max(SPREADS, _limit(scores[:-1], series))
 
 
-def _limit(values: Floats) -> float:
+def _limit(values: Floats, series: int) -> float:
     """What one of very many values passes, if the tail goes on as it has begun: exponentially."""
     known = values[~np.isnan(values)]
     if not len(known):
         return np.inf
     begin, end = np.quantile(known, TAIL)
-    ahead = np.log((1 - TAIL[1]) * ONCE_IN) / np.log((1 - TAIL[0]) / (1 - TAIL[1]))
+    ahead = np.log((1 - TAIL[1]) * ONCE_IN * series) / np.log((1 - TAIL[0]) / (1 - TAIL[1]))
     return float(end + ahead * (end - begin))
 
 

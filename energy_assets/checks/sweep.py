@@ -22,9 +22,11 @@ from energy_assets.checks.rules import evaluate
 from energy_assets.checks.specs import AGREES_WITH_ELEXON, oracle_specs
 from energy_assets.errors import ContractError, FetchError
 from energy_assets.ingest.planner import fetch_interval, missing
+from energy_assets.tracking.accepted import accepted
 from energy_assets.tracking.status import event_column
 from energy_assets.warehouse.facts import read_facts, read_periods
 from energy_assets.warehouse.interface import Warehouse
+from energy_assets.warehouse.ledger import read_gaps
 
 if TYPE_CHECKING:
     from energy_assets.sources.elexon_status import ElexonWord
@@ -102,6 +104,7 @@ def look(datasets: Sequence[Dataset], warehouse: Warehouse, from_day: date, to_d
     facts = read_facts(warehouse, [Question.of(d) for d in asked], from_day, to_day)
     spans = [fetch_interval(d, from_day, to_day) for d in asked] or [(now, now)]
     seen = warehouse.coverage([d.table for d in asked], min(s for s, _ in spans), max(e for _, e in spans))
+    never = accepted(read_gaps(warehouse), now)
     found = []
     for dataset in datasets:
         known = status[dataset.table.name]
@@ -109,7 +112,8 @@ def look(datasets: Sequence[Dataset], warehouse: Warehouse, from_day: date, to_d
             found.append(Held(dataset, from_day, to_day, now, asked=False))
             continue
         windowed = dataset.files is None and dataset.provider != "iris"
-        open_windows = missing(dataset, from_day, to_day, seen.get(dataset.code, ()), now) if windowed else ()
+        receipts = [*seen.get(dataset.code, ()), *never.get(dataset.code, ())]
+        open_windows = missing(dataset, from_day, to_day, receipts, now) if windowed else ()
         found.append(
             Held(
                 dataset,
