@@ -23,13 +23,16 @@ from energy_assets.automation.jobs import LANE, LIVE, LONGEST_LIVE, MAX_RUNTIME
 from energy_assets.automation.schedules import LONDON, active_run
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.specs import all_specs
-from energy_assets.checks.telling import Key, Told, key_of, standing, worth_telling
+from energy_assets.checks.telling import Key, Told, conditions, key_of, standing, worth_telling
 
 if TYPE_CHECKING:
     from energy_assets.checks.model import Finding, Severity
 
 WEEKS_DAYS = 28
 """Days that the daily look goes back: four weeks, so that every weekday and most corrections are in it."""
+
+SCOPE = "checks {provider}"
+"""Scope of the incidents of a provider's checks."""
 
 HOURLY = {"bmrs": 25, "iris": 27, "neso": 55}
 """Minute of the hourly look: off the quarter hours at which the refresh writes, and one provider after the other."""
@@ -96,7 +99,7 @@ def looks(provider: str, datasets: Sequence[Dataset]) -> Looks:
 
     @dg.op(name=f"look_at_{provider}", description="Sums up what is held of every dataset and judges it.")
     def look(context: dg.OpExecutionContext, config: CheckConfig, platform: dg.ResourceParam[Platform]) -> None:
-        _look(context, config, platform, datasets)
+        _look(context, config, platform, datasets, SCOPE.format(provider=provider))
 
     @dg.job(
         name=name,
@@ -136,8 +139,11 @@ def _schedule(provider: str, cron: str, often: str, config: CheckConfig, says: s
     return schedule
 
 
-def _look(context: dg.OpExecutionContext, config: CheckConfig, platform: Platform, datasets: Sequence[Dataset]) -> None:
+def _look(
+    context: dg.OpExecutionContext, config: CheckConfig, platform: Platform, datasets: Sequence[Dataset], scope: str
+) -> None:
     from energy_assets.checks.sweep import sweep
+    from energy_assets.tracking.alerts import open_alerts
 
     now = datetime.now(tz=UTC)
     chosen = _chosen(config, datasets)
@@ -154,6 +160,10 @@ def _look(context: dg.OpExecutionContext, config: CheckConfig, platform: Platfor
     red = standing(findings, told)
     for finding in red:
         context.log.warning(f"{finding.check} ({finding.severity}): {finding.text}")
+    if not config.datasets:
+        # A look at a few says nothing of the others, whose incidents it would end.
+        names = {d.code: d.name for d in datasets}
+        open_alerts(platform.settings()).report(scope, conditions(red, names), now)
     context.log.info(f"{len(findings)} checks of {first} to {last}: {len(red)} not passed, {len(news)} reported")
 
 

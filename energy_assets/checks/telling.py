@@ -14,6 +14,7 @@ from zlib import crc32
 
 from energy_assets.checks.model import Finding, Severity
 from energy_assets.checks.specs import FRESHNESS, LATENESS
+from energy_assets.tracking.incidents import Condition
 
 RED_AGAIN = timedelta(hours=24)
 """Time after which a red verdict is told once more."""
@@ -93,6 +94,25 @@ def standing(findings: Iterable[Finding], told: Mapping[Key, Told]) -> list[Find
         if not t.passed and (dataset, check) not in again and not _clears(seen.get((dataset, check)), t)
     ]
     return [*now_red, *older]
+
+
+def conditions(findings: Iterable[Finding], names: Mapping[str, str]) -> list[Condition]:
+    """What people are to be told of findings that did not pass: one condition for each dataset and check.
+
+    Args:
+        findings: What is wrong (``standing``).
+        names: Names of datasets as users type them, by code.
+    """
+    return [
+        Condition(
+            f"{f.check} {names[f.dataset]}",
+            "check_failed",
+            f.severity,
+            f"{names[f.dataset]}: {f.check.replace('_', ' ')}",
+            f.text,
+        )
+        for f in findings
+    ]
 
 
 def _is_news(finding: Finding, before: Told | None, now: datetime) -> bool:

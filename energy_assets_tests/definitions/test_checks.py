@@ -15,6 +15,7 @@ from energy_assets.assets.resources import Platform
 from energy_assets.automation.build import build_definitions
 from energy_assets.catalogue import dataset, datasets
 from energy_assets.checks.specs import all_specs
+from energy_assets.tracking.alerts import open_alerts
 from energy_assets_tests.definitions.conftest import DAY, Runs
 
 NAMES = ("bmrs/fuelhh", "bmrs/indo")
@@ -42,10 +43,10 @@ def reported(run: Runs) -> int:
 
 def test_every_dataset_has_its_checks_with_words() -> None:
     graph = build_definitions().resolve_asset_graph()
-    wanted = {check_key(d, s) for d in datasets() if d.provider in ("bmrs", "iris") for s in all_specs(d)}
+    wanted = {check_key(d, s) for d in datasets() for s in all_specs(d)}
     assert set(graph.asset_check_keys) == wanted
     names = Counter(key.name for key in wanted)
-    assert names["reconciliation"] == 102 + 90
+    assert names["reconciliation"] == 102 + 90 + 186
     assert all(graph.get_check_spec(key).description for key in wanted)
     assert not any(graph.get_check_spec(key).blocking for key in wanted)
 
@@ -83,6 +84,18 @@ def test_a_check_that_fails_does_not_fail_the_run(run: Runs) -> None:
     (bounds, *_) = evaluations(run.instance, "bounds")
     assert (bounds.passed, bounds.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "bmrs/indo, 2024-07-15" in str(bounds.description) and "energy-assets refresh" in str(bounds.description)
+
+
+def test_what_does_not_pass_is_an_incident_and_a_look_at_a_few_ends_none(run: Runs) -> None:
+    run(["bmrs/indo"])
+    run.sql("UPDATE bmrs_indo SET demand = -500000 WHERE settlementPeriod = 7")
+    look(run)
+    found = {i.key for i in open_alerts(run.platform.settings()).incidents() if i.scope == "checks bmrs"}
+    assert "bounds bmrs/indo" in found
+
+    look(run, datasets=["bmrs/fuelhh"])
+    after = {i.key for i in open_alerts(run.platform.settings()).incidents() if i.resolved_utc is None}
+    assert found <= after
 
 
 def test_a_look_reports_what_is_new_and_then_only_what_changes(run: Runs) -> None:

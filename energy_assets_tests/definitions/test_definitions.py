@@ -171,6 +171,8 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "bmrs_checks_daily": ("35 8 * * *", "Europe/London"),
         "iris_checks_hourly": ("27 * * * *", "Europe/London"),
         "iris_checks_daily": ("37 8 * * *", "Europe/London"),
+        "neso_checks_hourly": ("55 * * * *", "Europe/London"),
+        "neso_checks_daily": ("40 8 * * *", "Europe/London"),
     }
     assert set(sensors) == {
         "gb_derived_sensor",
