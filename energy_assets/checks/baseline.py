@@ -40,6 +40,9 @@ MOST_DAYS = 7
 """Days that one look judges: each takes some 10 ms for every category, and a day of last month was judged when it was
 new."""
 
+TOGETHER = 8
+"""Datasets that are read while the store is held: a writer waits for one such group and not for all of them."""
+
 FEWEST_DAYS = 21
 """Days with values below which a series is not judged: three weekends."""
 
@@ -570,8 +573,8 @@ def findings(
 ) -> list[Finding]:
     """The verdict on every dataset that has regular measurements, on the newest days of a span.
 
-    One dataset is in memory at a time, summed up to half hours. Days that are not over are judged as far as they have
-    come.
+    A few datasets are in memory at a time, summed up to half hours. Days that are not over are judged as far as they
+    have come.
 
     Args:
         datasets: Catalogue entries; others than those that ``Profiled.of`` knows are left out.
@@ -587,10 +590,14 @@ def findings(
 
     last = max(from_day, min(to_day, today))
     first = max(from_day, last - timedelta(days=MOST_DAYS - 1))
+    known = [p for d in datasets if (p := Profiled.of(d)) is not None]
     found = []
-    for profiled in (p for d in datasets if (p := Profiled.of(d)) is not None):
-        series = read_series(warehouse, profiled, first - timedelta(days=HISTORY_DAYS), last)
-        days = [(~np.isnan(s.mean)).any(axis=(0, 2))[:HISTORY_DAYS].sum() for s in series]
-        unusual = [u for s in series for u in examine(s, first)]
-        found.append(judge(profiled.dataset, unusual, first, last, int(max(days, default=0))))
+    for start in range(0, len(known), TOGETHER):
+        group = known[start : start + TOGETHER]
+        with warehouse.session(write=False):
+            read = [read_series(warehouse, p, first - timedelta(days=HISTORY_DAYS), last) for p in group]
+        for profiled, series in zip(group, read, strict=True):
+            days = [(~np.isnan(s.mean)).any(axis=(0, 2))[:HISTORY_DAYS].sum() for s in series]
+            unusual = [u for s in series for u in examine(s, first)]
+            found.append(judge(profiled.dataset, unusual, first, last, int(max(days, default=0))))
     return found

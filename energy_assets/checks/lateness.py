@@ -71,6 +71,9 @@ MAD_TO_SIGMA = 1.4826
 REACH = timedelta(days=2)
 """How long a publication that should be there is looked for; a longer absence is one of windows, others report it."""
 
+TOGETHER = 8
+"""Datasets that are read while the store is held: a writer waits for one such group and not for all of them."""
+
 HALF_HOUR = timedelta(minutes=30)
 ONE_DAY = timedelta(days=1)
 
@@ -384,22 +387,30 @@ def findings(
 
     today = calendar.settlement_day(now)
     known = {} if memory is None else recall(memory, today)
+    rules = [(d, rule) for d in datasets if (rule := awaited(d)) is not None]
     found = []
-    for dataset in datasets:
-        rule = awaited(dataset)
-        if rule is None:
-            continue
-        reach = first_day(dataset, now)
-        fresh = dataset.name not in known
-        first = min(reach, today - timedelta(days=rule.days)) if fresh else reach
-        arrivals, asks = read_arrivals(warehouse, dataset, rule, max(first, dataset.begins), now)
-        if fresh:
-            known[dataset.name] = learn(observed(dataset, rule, arrivals, asks), tolerance(dataset))
-        absent = late(dataset, rule, known[dataset.name], arrivals, asks, now)
-        found.append(judge(dataset, known[dataset.name], absent, now))
+    for start in range(0, len(rules), TOGETHER):
+        group = rules[start : start + TOGETHER]
+        with warehouse.session(write=False):
+            read = [
+                read_arrivals(warehouse, d, rule, _since(d, rule, now, fresh=d.name not in known), now)
+                for d, rule in group
+            ]
+        for (dataset, rule), (arrivals, asks) in zip(group, read, strict=True):
+            if dataset.name not in known:
+                known[dataset.name] = learn(observed(dataset, rule, arrivals, asks), tolerance(dataset))
+            absent = late(dataset, rule, known[dataset.name], arrivals, asks, now)
+            found.append(judge(dataset, known[dataset.name], absent, now))
     if memory is not None:
         remember(memory, today, known)
     return found
+
+
+def _since(dataset: Dataset, rule: Awaited, now: datetime, *, fresh: bool) -> date:
+    """First day that is read: those that are learned from where that is still to be done, else the last few."""
+    back = first_day(dataset, now)
+    learned_from = calendar.settlement_day(now) - timedelta(days=rule.days)
+    return max(dataset.begins, min(back, learned_from) if fresh else back)
 
 
 def recall(memory: Path, today: date) -> dict[str, Learned | None]:

