@@ -165,6 +165,11 @@ def shown_place(rows: pa.Table, check: WindowCheck, index: int) -> str:
     return f"{values[0]} period {values[1]}" if check.kind == "period" else f"{check.column} {values[0]}"
 
 
+def same_day(day: date, count: int) -> pa.Array:
+    """A column that holds one day."""
+    return arrow.from_numpy(np.full(count, _number(day), dtype=np.int32), pa.date32())
+
+
 def _number(day: date) -> int:
     return (day - EPOCH.date()).days
 
@@ -215,7 +220,6 @@ def _partition_day(rows: pa.Table, table: Table, stamp: Stamp) -> pa.Array | pa.
     """A pure function of a natural-key column, or the snapshot's day."""
     storage = table.storage
     if storage.kind == "snapshot" or storage.column is None:
-        day = _number(calendar.settlement_day(stamp.window.from_utc))
-        return arrow.from_numpy(np.full(rows.num_rows, day, dtype=np.int32), pa.date32())
+        return same_day(calendar.settlement_day(stamp.window.from_utc), rows.num_rows)
     column = rows.column(storage.column)
     return column if storage.kind == "date" else london_days(column)

@@ -27,7 +27,7 @@ from energy_assets import arrow, calendar
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import ContractError, EnergyAssetsError, FetchError, StatusError
 from energy_assets.ingest import holdings
-from energy_assets.ingest.columns import Stamp
+from energy_assets.ingest.columns import Stamp, same_day
 from energy_assets.ingest.engine import Engine, OnOutcome, OnProgress, tidy
 from energy_assets.ingest.holdings import Agenda, Job
 from energy_assets.ingest.model import Body, Counts, Outcome, OutcomeStatus, Policy, Receipt
@@ -35,7 +35,7 @@ from energy_assets.ingest.sheets import Form
 from energy_assets.ingest.snapshots import united
 from energy_assets.ingest.tables import CHUNK_ROWS, Part, TableReader, TableReading, with_personal
 from energy_assets.ingest.tally import Tally, foreseen, log_outcome
-from energy_assets.ingest.typed import RefusedBodyError, Typed
+from energy_assets.ingest.typed import RefusedBodyError, Typed, counted
 from energy_assets.ingest.writing import SANDBOX_LABEL, Writer, new_receipt_id
 from energy_assets.sources.neso.client import NesoPortal
 from energy_assets.sources.neso.due import Held
@@ -164,17 +164,18 @@ class _Check:
 
     async def run(self) -> list[Outcome]:
         """Outcomes in the order of the datasets."""
-        out = {d.code: holdings.days_of_interest(d, *self._days, self._now) for d in self._datasets}
-        possible = self._possible = [d for d in self._datasets if not out[d.code]]
+        reasons = {d.code: holdings.impossibility(d, *self._days, self._now) for d in self._datasets}
+        possible = self._possible = [d for d in self._datasets if not reasons[d.code]]
+        idle = {d.code: self._idle(d, reasons[d.code]) for d in self._datasets if reasons[d.code]}
         if not possible:
-            return [self._idle(d, out[d.code]) for d in self._datasets]
+            return list(idle.values())
         # Before anybody is asked: a store that cannot be read is no reason to ask.
         seen = self._held(possible)
         async with self._access.open() as portal:
             try:
                 listed = _not_empty(await portal.sweep())
             except (FetchError, ContractError) as error:
-                return [self._idle(d, out[d.code]) if out[d.code] else _unlisted(d, error) for d in self._datasets]
+                return [idle.get(d.code) or _unlisted(d, error) for d in self._datasets]
             self._first_listed = listed.swept_utc
             learned = self._access.memory.learn(listed)
             _tell(learned.changes)
@@ -187,9 +188,7 @@ class _Check:
             planned = holdings.agenda(possible, listed, held, learned.first_seen_utc, now, most_files=most)
             await self._work(portal, planned)
             self._access.failures.note(self._failed, self._succeeded, self._engine.clock())
-        return [
-            self._idle(d, out[d.code]) if out[d.code] else self._outcome(d, planned, portal) for d in self._datasets
-        ]
+        return [idle.get(d.code) or self._outcome(d, planned, portal) for d in self._datasets]
 
     def _held(self, datasets: Sequence[Dataset]) -> dict[str, dict[str, Held]]:
         """What each family holds of each resource."""
@@ -499,7 +498,7 @@ class _Loader:
                 status="failed", reason=str(error), http_status=status
             )
             if body is not None:
-                receipt = _with_body(receipt, body)
+                receipt = receipt.answered(body)
             if isinstance(error, RefusedBodyError) and resource is job.resources[0]:
                 counts = Counts(fetched=error.fetched, quarantined=error.quarantine.num_rows)
                 receipt = receipt.with_(counts=counts)
@@ -575,7 +574,7 @@ class _Loader:
         receipts = [receipt for _, receipt, _ in readings]
         if not total and day is not None:
             reason = f"{dataset.code}: the register came without rows although {len(hashes):,} are held"
-            empty = [_counted(r.with_(status="suspect", reason=reason), t) for r, t in zip(receipts, rows, strict=True)]
+            empty = [counted(r.with_(status="suspect", reason=reason), t) for r, t in zip(receipts, rows, strict=True)]
             return [await self._writer.record(r, t.quarantine, None) for r, t in zip(empty, rows, strict=True)]
         if day is not None and np.array_equal(own, hashes):
             # The same rows under the day that has them: the store finds that nothing changes, and vouches for them.
@@ -604,11 +603,11 @@ class _Loader:
         self, dataset: Dataset, receipts: Sequence[Receipt], rows: Sequence[Typed], tally: Tally
     ) -> list[Receipt]:
         """Commit rows with their receipts; those without rows get receipts alone."""
-        counted = [_counted(r, t) for r, t in zip(receipts, rows, strict=True)]
-        full = [(r.with_(status="written"), t) for r, t in zip(counted, rows, strict=True) if t.rows.num_rows]
+        told = [counted(r, t) for r, t in zip(receipts, rows, strict=True)]
+        full = [(r.with_(status="written"), t) for r, t in zip(told, rows, strict=True) if t.rows.num_rows]
         done = [
             await self._writer.record(r.with_(status="silent"), t.quarantine, None)
-            for r, t in zip(counted, rows, strict=True)
+            for r, t in zip(told, rows, strict=True)
             if not t.rows.num_rows
         ]
         if full:
@@ -618,7 +617,7 @@ class _Loader:
         return done
 
     def _receipt(self, dataset: Dataset, one: _Fetched) -> Receipt:
-        return _with_body(self._blank(dataset, one.resource, one.body.requested_utc), one.body)
+        return self._blank(dataset, one.resource, one.body.requested_utc).answered(one.body)
 
     def _blank(self, dataset: Dataset, resource: Resource, requested: datetime) -> Receipt:
         return Receipt(
@@ -642,22 +641,6 @@ def _ends_a_line(path: Path) -> bool:
         return file.read() in (b"\n", b"\r")
 
 
-def _with_body(receipt: Receipt, body: Body) -> Receipt:
-    return receipt.with_(
-        requested_utc=body.requested_utc,
-        url=body.url,
-        http_status=body.status,
-        body_sha256=body.sha256,
-        body_bytes=body.size,
-        attempts=body.attempts,
-    )
-
-
-def _counted(receipt: Receipt, typed: Typed) -> Receipt:
-    counts = Counts(fetched=typed.fetched, duplicate=typed.duplicate, quarantined=typed.quarantine.num_rows)
-    return receipt.with_(counts=counts, new_columns=tuple(f.name for f in typed.extra), missing_columns=typed.missing)
-
-
 def _all_rows(reading: TableReading) -> Typed:
     """All rows of a file as one."""
     pieces = list(reading.chunks())
@@ -669,8 +652,7 @@ def _all_rows(reading: TableReading) -> Typed:
 
 
 def _on_day(rows: pa.Table, day: date) -> pa.Table:
-    number = (day - date(1970, 1, 1)).days
-    days = arrow.from_numpy(np.full(rows.num_rows, number, np.int32), pa.date32())
+    days = same_day(day, rows.num_rows)
     return rows.set_column(rows.column_names.index("_partition_day"), "_partition_day", days)
 
 

@@ -16,7 +16,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from energy_assets import calendar
-from energy_assets.catalogue.model import Dataset
+from energy_assets.catalogue.model import Dataset, Files
+from energy_assets.errors import ContractError
 from energy_assets.ingest.model import Seen, Window
 from energy_assets.sources.neso.due import Held, Wanted, due, next_table
 from energy_assets.sources.neso.portal import Portal, Resource
@@ -25,8 +26,6 @@ RESOURCE = "resource"
 MODIFIED = "modified"
 PART = "part"
 LAST = "last"
-
-Branch = tuple[tuple[str, str], ...]
 
 _RESERVED = re.compile(r"[,=]")
 """Characters that divide a branch where it is stored."""
@@ -162,9 +161,9 @@ def _completed(parts: Mapping[str, datetime]) -> Iterator[datetime]:
 
 def family_resources(dataset: Dataset, portal: Portal) -> tuple[Resource, ...]:
     """The resources of a family that the portal lists, files and tables alike, in its order."""
-    files = dataset.files
-    package = portal.by_slug.get(files.package) if files is not None else None
-    if files is None or package is None:
+    files = _files(dataset)
+    package = portal.by_slug.get(files.package)
+    if package is None:
         return ()
     found = (r for r in package.resources if files.holds(r.name) and (r.is_file or r.is_table))
     # The portal's word is compared with what a receipt could keep of it.
@@ -194,7 +193,7 @@ def agenda(
     by_code = {d.code: d for d in datasets}
     wanted = tuple(
         # Where the machine's clock was set back, what is known from later is known now.
-        Wanted(r, timedelta(minutes=_minutes(by_code[code])), min(now, first_seen.get(r.id, now)))
+        Wanted(r, timedelta(minutes=_files(by_code[code]).probe_minutes), min(now, first_seen.get(r.id, now)))
         for code, resources in families.items()
         for r in resources
     )
@@ -210,7 +209,7 @@ def agenda(
     return replace(empty, files=tuple(files[: len(files) - len(beyond)]), tables=tuple(tables), left=left)
 
 
-def days_of_interest(dataset: Dataset, from_day: date, to_day: date, now: datetime) -> str:
+def impossibility(dataset: Dataset, from_day: date, to_day: date, now: datetime) -> str:
     """Why a family can have nothing of these days; empty where it can."""
     if to_day < dataset.begins:
         return f"{dataset.code} begins on {dataset.begins:%Y-%m-%d}"
@@ -220,15 +219,19 @@ def days_of_interest(dataset: Dataset, from_day: date, to_day: date, now: dateti
     return ""
 
 
+def _files(dataset: Dataset) -> Files:
+    """How the family's files are found.
+
+    Raises:
+        ContractError: It is no family of files.
+    """
+    if dataset.files is None:
+        raise ContractError(f"{dataset.code} does not come as files")
+    return dataset.files
+
+
 def _plain(text: str) -> str:
     return _RESERVED.sub("_", text)
-
-
-def _minutes(dataset: Dataset) -> int:
-    return dataset.files.probe_minutes if dataset.files is not None else MINUTES_PER_DAY
-
-
-MINUTES_PER_DAY = 1440
 
 
 def _beyond(jobs: Sequence[Job], most: int) -> Sequence[Job]:
@@ -243,8 +246,7 @@ def _beyond(jobs: Sequence[Job], most: int) -> Sequence[Job]:
 
 def _absence(dataset: Dataset, portal: Portal) -> str:
     """One sentence for a family of which the portal has nothing."""
-    files = dataset.files
-    assert files is not None  # noqa: S101 - families only
+    files = _files(dataset)
     if files.package not in portal.by_slug:
         return (
             f"{dataset.code}: the portal has no package {files.package}; it was renamed or taken away, so look at the "

@@ -145,6 +145,18 @@ class Receipt:
     missing_columns: tuple[str, ...] = ()
     reason: str = ""
 
+    def answered(self, body: Body) -> Receipt:
+        """The receipt with what is known of the answer that came."""
+        return replace(
+            self,
+            requested_utc=body.requested_utc,
+            url=body.url,
+            http_status=body.status,
+            body_sha256=body.sha256,
+            body_bytes=body.size,
+            attempts=body.attempts,
+        )
+
     def with_(self, **changes: object) -> Receipt:
         """A copy with some attributes changed."""
         return replace(self, **changes)  # type: ignore[arg-type]

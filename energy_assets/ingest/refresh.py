@@ -43,7 +43,7 @@ from energy_assets.ingest.model import (
 from energy_assets.ingest.planner import Plan, fetch_interval, halves, plan
 from energy_assets.ingest.tally import Tally, foreseen, log_outcome, merged
 from energy_assets.ingest.turns import Turns
-from energy_assets.ingest.typed import RefusedBodyError, Stamp, Typed, TypingEngine
+from energy_assets.ingest.typed import RefusedBodyError, Stamp, Typed, TypingEngine, counted
 from energy_assets.ingest.writing import SANDBOX_LABEL, Writer, new_receipt_id
 
 logger = logging.getLogger(__name__)
@@ -362,14 +362,7 @@ class _DatasetRun:
         dataset = self._dataset
         label = SANDBOX_LABEL if body.sandbox else self._engine.source_api[dataset.provider]
         stamp = Stamp(receipt.window, receipt.receipt_id, self._engine.clock(), label)
-        asked = receipt.with_(
-            requested_utc=body.requested_utc,
-            url=body.url,
-            http_status=body.status,
-            body_sha256=body.sha256,
-            body_bytes=body.size,
-            attempts=body.attempts,
-        )
+        asked = receipt.answered(body)
         foreign = await self._foreign(label, body) if body.pushed else ""
         try:
             async with self._typists.turns.turn(_weight(dataset, body)):
@@ -384,15 +377,7 @@ class _DatasetRun:
             return
         self._accepted = True
         self._tally.unreadable.update(typed.unreadable)
-        counts = Counts(
-            fetched=typed.fetched,
-            boundary=typed.boundary,
-            duplicate=typed.duplicate,
-            quarantined=typed.quarantine.num_rows,
-        )
-        asked = asked.with_(
-            counts=counts, new_columns=tuple(f.name for f in typed.extra), missing_columns=typed.missing
-        )
+        asked = counted(asked, typed)
         if typed.rows.num_rows == 0:
             await self._empty(asked.with_(reason=foreign), typed, body)
             return

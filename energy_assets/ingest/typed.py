@@ -45,7 +45,7 @@ from energy_assets.ingest.columns import (
 from energy_assets.ingest.hashing import RowWords
 from energy_assets.ingest.members import MemberCount, count_members
 from energy_assets.ingest.messages import Unpacked, unpack, without
-from energy_assets.ingest.model import QUARANTINE_SCHEMA
+from energy_assets.ingest.model import QUARANTINE_SCHEMA, Counts, Receipt
 from energy_assets.ingest.poison import Halving
 
 __all__ = ["RefusedBodyError", "Stamp", "Typed", "TypingEngine", "stamp_rows"]
@@ -143,6 +143,17 @@ class Typed:
     missing: tuple[str, ...] = ()
     messages: pa.Table | None = None
     unreadable: tuple[str, ...] = ()
+
+
+def counted(receipt: Receipt, typed: Typed) -> Receipt:
+    """The receipt with what typing tells of the answer's rows and columns."""
+    counts = Counts(
+        fetched=typed.fetched,
+        boundary=typed.boundary,
+        duplicate=typed.duplicate,
+        quarantined=typed.quarantine.num_rows,
+    )
+    return receipt.with_(counts=counts, new_columns=tuple(f.name for f in typed.extra), missing_columns=typed.missing)
 
 
 class RefusedBodyError(ContractError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -114,8 +113,3 @@ class Home:
     def asked(self) -> list[str]:
         """What was asked in the last refresh, by the names of routes."""
         return [str(request.dataset) for request in self.sandbox.requests]
-
-
-def run(work: Any) -> Any:
-    """The result of a coroutine."""
-    return asyncio.run(work)
