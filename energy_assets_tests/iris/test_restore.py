@@ -28,6 +28,8 @@ HOURS = (END - BEGIN) // HOUR
 KEY = dg.AssetKey(["iris", "fuelhh"])
 TABLE = "bmrs_fuelhh_iris"
 ENDS_WITHIN = 120.0
+STALLS_FOR = 5.0
+"""How long the archive keeps each further request waiting: the run is killed meanwhile, some of its days written."""
 
 RUN = """
 import sys
@@ -143,10 +145,12 @@ def test_deleted_days_come_back_and_a_killed_refill_goes_on(refills: Refills) ->
 
     refills.sql(f"DELETE FROM {TABLE}", read_only=False)
     refills.launch("second")
+    stall = refills.archive.faults.add("latency", dataset="tags/FUELHH", skip=HOURS // 2, seconds=STALLS_FOR)
     killed = refills.start("second")
     wait(lambda: refills.count() > 0)
     killed.kill()
     assert killed.wait() < 0, "it was faster"
+    refills.archive.faults.remove(stall)
     assert 0 < refills.count() < sum(before.values())
     refills.run("second")
     assert 0 < refills.windows_asked() < HOURS, "what had come before the kill is not asked for again"
