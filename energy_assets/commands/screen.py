@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from energy_assets.commands import console
-from energy_assets.commands.status import STYLES, newest_text, outcome_text, providers_table
+from energy_assets.commands.status import NARROW, STYLES, newest_text, outcome_text, providers_table
 from energy_assets.errors import EnergyAssetsError
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ WRONG_SHARE = 4
 NAME_WIDTH = 24
 OTHERS_WIDTH = 90
 """Columns that a dataset's line takes without that reason, at most."""
-
-NARROW = 90
-"""Below this width a provider's line has no room for when it was last asked."""
 
 WIDE = 120
 """From this width on a dataset's line has room for why its last request failed."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 EVERYTHING = "all"
 
+NARROW = 90
+"""Below this width a provider's line has no room for when it was last asked."""
+
 FAILURES_SHOWN = 5
 """Failures told in full below the table; all of them are in the table and in ``--json``."""
 
@@ -198,7 +201,7 @@ def overview_json(overview: Overview) -> dict[str, object]:
 def _show(out: Console, overview: Overview, selection: str) -> None:
     held = any(r.state != "empty" for r in overview.reports)
     if held:
-        out.print(providers_table(overview))
+        out.print(providers_table(overview, brief=out.width < NARROW))
         out.print()
     show_status(out, overview.reports, overview.now)
     out.print()

@@ -123,7 +123,7 @@ def test_status_before_anything_was_loaded_says_so_and_what_to_do(cli: CommandLi
     assert "energy-assets refresh profile:core" in said.out
     report = cli.ok("status", "--json").json
     assert {d["state"] for d in report["datasets"]} == {"empty"}
-    assert {d["dataset"] for d in report["datasets"]} == {d.name for d in (*datasets("bmrs"), *datasets("neso"))}
+    assert {d["dataset"] for d in report["datasets"]} == {d.name for d in datasets()}
     assert report["wrong"] == []
 
 
@@ -279,7 +279,7 @@ def test_tables_fit_the_terminal_and_have_no_colour_in_a_pipe(cli: CommandLine, 
     cli.ok("refresh", CORE, "--from", str(DAY), "--to", str(DAY))
     cli.ok("refresh", "REMIT_PARTICIPANTS")
     for arguments in (
-        ("status",),
+        ("status", "--no-fail"),
         ("refresh", f"{CORE},REMIT_PARTICIPANTS", "--refetch"),
         ("backfill", "all", "--from", str(DAY), "--to", str(DAY), "--dry-run"),
     ):
