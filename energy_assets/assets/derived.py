@@ -13,9 +13,11 @@ from typing import Any
 
 import dagster as dg
 
+from energy_assets.assets.freshness import policy_of
 from energy_assets.assets.generation_mix import FUELHH_COLUMNS, generation_mix
 from energy_assets.assets.partitions import DAYS
 from energy_assets.assets.specs import IO_MANAGER_KEY, OWNER, Storage, table_metadata
+from energy_assets.catalogue import dataset
 from energy_assets.catalogue.derived import GENERATION_MIX
 from energy_assets.warehouse.io_manager import COLUMNS
 
@@ -50,6 +52,7 @@ def derived_assets(storage: Storage) -> Sequence[dg.AssetsDefinition]:
                 owners=[OWNER],
                 kinds={"pandas", storage.kind},
                 tags={"cadence": "half_hourly", "revisions": "revised_in_place"},
+                freshness_policy=policy_of(dataset("bmrs/fuelhh")),
             )
         },
         partitions_def=DAYS,

@@ -34,7 +34,7 @@ without anything is likely."""
 
 
 def policy_of(dataset: Dataset) -> dg.FreshnessPolicy:
-    """The policy of one dataset."""
+    """The policy of one dataset, and of what is derived from it."""
     if dataset.files is not None:
         return SELDOM
     step = rhythm(dataset)

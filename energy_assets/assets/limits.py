@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from energy_assets import calendar
+from energy_assets.assets.freshness import policy_of
 from energy_assets.assets.partitions import DAYS, days_of, spans
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import IO_MANAGER_KEY, OWNER, Storage, table_metadata
@@ -94,6 +95,7 @@ def _spec(name: str, storage: Storage) -> dg.AssetSpec:
         tags={"cadence": "continuous", "revisions": "revised_in_place"},
         metadata=table_metadata(table, storage),
         partitions_def=DAYS,
+        freshness_policy=policy_of(dataset(SOURCES[name])),
     ).with_io_manager_key(IO_MANAGER_KEY)
 
 

@@ -128,7 +128,8 @@ def _tags(dataset: Dataset) -> dict[str, str]:
 
 
 def _description(dataset: Dataset) -> str:
-    lines = [f"**{dataset.title}.** {dataset.description}"]
+    # Lists of assets show the beginning as plain text.
+    lines = [f"{dataset.title}. {dataset.description}"]
     lines += [f"- {note}" for note in dataset.notes]
     lines += [f"- Not established: {doubt}" for doubt in dataset.unsure]
     return "\n".join([lines[0], "", *lines[1:]]).rstrip()
