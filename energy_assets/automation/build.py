@@ -99,7 +99,6 @@ def build_definitions(platform: Platform | None = None, datasets: Sequence[Datas
             limits.gb_limits_sensor,
             iris.iris_drop_folder_sensor,
             iris_repair.iris_repair_sensor,
-            iris_repair.iris_silence_sensor,
             sheet.sheet_sensor(shown.sheet_id is not None),
             alerts.alerts_sensor,
             alerts.alerts_stale_sensor(entries),

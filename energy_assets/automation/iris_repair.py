@@ -1,17 +1,14 @@
-"""The sensors that have the archive fill what the push service brought and we missed, and that tell of silence.
+"""The sensor that has the archive fill what the push service brought and we missed.
 
 What is missing, and when it is asked for, is found by ``ingest.holes``; here it becomes runs of the archive job, one
 for each request. A request is remembered before it is made, so that a run that fails or never begins counts as one.
-
-Silence is told by a sensor of its own whose tick fails: red on Dagster's overview until messages come, without a store
-to write to and without keeping the repair from what it requests. A check would need an asset that stands for the queue,
-and an event for every look.
+That nothing comes at all is told by the alerts (``tracking.watch``).
 """
 
 # Annotations are not postponed here: Dagster reads types from functions as they stand.
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     from energy_assets.ingest.holes import Ask
 
 logger = logging.getLogger(__name__)
-
-IRIS_SILENCE = "iris_silence"
 
 LOOK_SECONDS = 900
 """A hole is seen within a quarter of an hour, as fresh as what is asked for. Looking reads some days of the register,
@@ -73,34 +68,6 @@ def iris_repair_sensor(
         yield dg.SkipReason(f"nothing is to be asked of the archive now: {len(found.holes)} holes known{rest}")
     for ask in asks:
         yield _request(ask, now)
-
-
-@dg.sensor(
-    name=f"{IRIS_SILENCE}_sensor",
-    minimum_interval_seconds=LOOK_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Fails while no message has come by the queue for a day; the queue forgets after three.",
-)
-def iris_silence_sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
-    """Say since when nothing has come, by the heartbeats and what the last look for holes has noted.
-
-    Raises:
-        dg.Failure: Nothing has come for a day, so that somebody has to look.
-    """
-    from energy_assets.ingest.holes import SILENT_AFTER, heard_utc
-
-    with explained():
-        heard = heard_utc(platform.settings().iris_drop_dir, now := datetime.now(tz=UTC))
-    if heard is None:
-        return dg.SkipReason("nobody has listened yet")
-    if now - heard >= SILENT_AFTER:
-        logger.error("no IRIS message since %s", heard)
-        hours = SILENT_AFTER // timedelta(hours=1)
-        raise dg.Failure(
-            f"No IRIS message has come since {heard:%Y-%m-%d %H:%MZ}, more than {hours} hours ago, and the queue "
-            "forgets after three days: `energy-assets iris status` says whether the listener runs."
-        )
-    return dg.SkipReason(f"the newest message is of {heard:%Y-%m-%d %H:%MZ}")
 
 
 def _request(ask: "Ask", now: datetime) -> dg.RunRequest:

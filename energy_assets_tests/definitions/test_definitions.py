@@ -179,7 +179,6 @@ def test_jobs_schedules_and_sensors_resolve(defs: dg.Definitions) -> None:
         "gb_limits_sensor",
         "iris_drop_folder_sensor",
         "iris_repair_sensor",
-        "iris_silence_sensor",
         "alerts_sensor",
         "alerts_stale_sensor",
         "sync_sheet_sensor",

@@ -17,7 +17,7 @@ from energy_assets.automation.build import build_definitions
 from energy_assets.automation.iris import LOST_AFTER
 from energy_assets.automation.iris_repair import ASKS_AT_ONCE
 from energy_assets.ingest.asked import ASK_AGAIN
-from energy_assets.ingest.holes import SILENT_AFTER, find_holes
+from energy_assets.ingest.holes import find_holes
 from energy_assets.sandbox.archive import CONTAINER_PATH, ArchiveSandbox
 from energy_assets.sandbox.messages import Messages
 from energy_assets.sandbox.server import running
@@ -278,19 +278,6 @@ def test_a_request_that_nobody_answers_is_made_again_later(world: World, archive
         assert not settled & {r.run_config["ops"]["iris"]["config"]["from_utc"] for r in again}
     with time_machine.travel(now + 2 * ASK_AGAIN):
         assert world.tick("iris_repair_sensor")[0]
-
-
-def test_silence_fails_a_tick_until_messages_come(world: World) -> None:
-    now = datetime.now(tz=UTC)
-    with time_machine.travel(now):
-        assert world.tick("iris_silence_sensor") == ([], "nobody has listened yet")
-        beating(world, now, 60, 0, "one")
-        assert "the newest message is of" in (world.tick("iris_silence_sensor")[1] or "")
-    with time_machine.travel(now + SILENT_AFTER), pytest.raises(dg.Failure, match="forgets after three"):
-        world.tick("iris_silence_sensor")
-    with time_machine.travel(now + SILENT_AFTER):
-        beating(world, now + SILENT_AFTER, 5, 0, "two")
-        assert "the newest message is of" in (world.tick("iris_silence_sensor")[1] or "")
 
 
 def test_a_past_partition_is_filled_from_the_archive_as_users_know_it(world: World) -> None:

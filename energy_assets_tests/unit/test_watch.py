@@ -113,6 +113,8 @@ def test_a_killed_listener_is_missed_after_a_quarter_of_an_hour_and_graver_after
     assert found.key == "listener deaf"
     (found,) = listener_conditions(listener.root, NOW + 25 * HOUR)
     assert (found.key, found.severity) == ("listener silent", "error")
+    listener.alive(NOW + 25 * HOUR, NOW + 25 * HOUR)
+    assert listener_conditions(listener.root, NOW + 25 * HOUR + MINUTE) == []
 
 
 def test_a_listener_that_runs_without_the_queue_is_missed_and_is_not_when_it_has_it_back(listener: Listener):
