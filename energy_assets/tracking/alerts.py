@@ -260,13 +260,12 @@ class Alerts:
         self, address: Address, news: News, incidents: Sequence[Incident], now: datetime, done: _Round
     ) -> bool:
         reason = self._send(address, compose(news, incidents, now))
-        numbers = frozenset(i.number for i in incidents)
         if reason is None:
-            self._ledger.change(lambda ledger: pay(ledger, address.name, news, numbers, now))
+            self._ledger.change(lambda ledger: pay(ledger, address.name, news, incidents, now))
             done.messages += 1
             return True
         self._ledger.change(lambda ledger: fail(ledger, address.name, reason, now))
-        many = f"{len(numbers)} incidents" if len(numbers) > 1 else "an incident"
+        many = f"{len(incidents)} incidents" if len(incidents) > 1 else "an incident"
         sentence = f"{address.label} could not be told of {many} ({news}): {reason}"
         logger.warning("%s", sentence)
         done.failed.append(sentence)

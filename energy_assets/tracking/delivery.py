@@ -106,6 +106,10 @@ def send(address: Address, message: Message) -> str | None:
             service = apprise.Apprise(asset=asset)
             if not service.add(address.url.get_secret_value()):
                 return "the address is not one that Apprise understands"
+            for plugin in service:
+                # Some services take 1,000 characters and refuse more, each time; an address may ask for `truncate`.
+                if plugin.overflow_mode == apprise.OverflowMode.UPSTREAM:
+                    plugin.overflow_mode = apprise.OverflowMode.SPLIT
             taken = service.notify(
                 body=message.body,
                 title=message.title,

@@ -86,6 +86,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         key: The condition's.
         kind: The condition's.
         severity: As last reported, like the three texts.
+        worst: The greatest severity that it has had; what gets worse is told once more.
         subject: What is wrong with what.
         text: The particulars.
         remedy: What to do.
@@ -108,6 +109,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str
     opened_utc: Instant
     seen_utc: Instant
+    worst: Severity = "error"
     resolved_utc: Instant | None = None
     due_utc: Instant | None = None
     opened: dict[str, Debt] = {}
@@ -204,6 +206,7 @@ def observe(ledger: Ledger, scope: str, conditions: Sequence[Condition], now: da
         now: The present, aware UTC.
         rules: Who is told, and when.
     """
+    ledger = _not_ahead(ledger, now)
     current = {i.key: i for i in ledger.incidents if i.scope == scope and not i.over(now, rules.settled_after)}
     holding = {c.key: c for c in _bounded(scope, conditions, current.keys())}
     kept = [i if current.get(i.key) is not i else _seen(i, holding.get(i.key), now) for i in ledger.incidents]
@@ -218,6 +221,7 @@ def observe(ledger: Ledger, scope: str, conditions: Sequence[Condition], now: da
 
 def advance(ledger: Ledger, now: datetime, rules: Rules) -> Ledger:
     """What the passing of time makes of the ledger: debts that fall due, and what is forgotten."""
+    ledger = _not_ahead(ledger, now)
     incidents = _remembered([_owing(i, now, rules) for i in ledger.incidents], now)
     known = {*rules.told, *rules.escalated_to}
     trouble = {name: t for name, t in ledger.trouble.items() if name in known}
@@ -243,9 +247,13 @@ def unpaid(ledger: Ledger, address: str, news: News, now: datetime, rules: Rules
     return sorted(owed, key=lambda i: (RANK[i.severity], i.number))
 
 
-def pay(ledger: Ledger, address: str, news: News, numbers: Collection[int], now: datetime) -> Ledger:
-    """The ledger after a delivery was confirmed."""
-    incidents = tuple(_paid(i, address, news, now) if i.number in numbers else i for i in ledger.incidents)
+def pay(ledger: Ledger, address: str, news: News, told: Iterable[Incident], now: datetime) -> Ledger:
+    """The ledger after a delivery was confirmed; what has got worse since it was sent is still owed."""
+    debts = {i.number: i.debts(news)[address] for i in told}
+    incidents = tuple(
+        _paid(i, address, news, now) if i.debts(news).get(address) == debts.get(i.number, now) else i
+        for i in ledger.incidents
+    )
     trouble = {name: t for name, t in ledger.trouble.items() if name != address}
     return msgspec.structs.replace(ledger, incidents=incidents, trouble=trouble)
 
@@ -257,6 +265,25 @@ def fail(ledger: Ledger, address: str, reason: str, now: datetime) -> Ledger:
     wait: timedelta = min(TRY_AGAIN * 2 ** min(failures - 1, 10), TRY_AGAIN_MOST)
     now_in = Trouble(before.since_utc if before else now, failures, now + wait, reason)
     return msgspec.structs.replace(ledger, trouble=ledger.trouble | {address: now_in})
+
+
+def _not_ahead(ledger: Ledger, now: datetime) -> Ledger:
+    """The ledger with nothing later than now: a clock that was ahead must not silence anybody until then."""
+    incidents = tuple(
+        msgspec.structs.replace(
+            i,
+            opened_utc=min(i.opened_utc, now),
+            seen_utc=min(i.seen_utc, now),
+            resolved_utc=i.resolved_utc and min(i.resolved_utc, now),
+            due_utc=i.due_utc and min(i.due_utc, now),
+        )
+        for i in ledger.incidents
+    )
+    trouble = {
+        name: msgspec.structs.replace(t, again_utc=min(t.again_utc, now + TRY_AGAIN_MOST))
+        for name, t in ledger.trouble.items()
+    }
+    return msgspec.structs.replace(ledger, incidents=incidents, trouble=trouble)
 
 
 def _bounded(scope: str, conditions: Iterable[Condition], known: Collection[str]) -> list[Condition]:
@@ -286,6 +313,7 @@ def _new(number: int, scope: str, condition: Condition, now: datetime) -> Incide
         key=condition.key,
         kind=condition.kind,
         severity=condition.severity,
+        worst=condition.severity,
         subject=condition.subject,
         text=condition.text,
         remedy=condition.remedy,
@@ -298,8 +326,11 @@ def _seen(incident: Incident, condition: Condition | None, now: datetime) -> Inc
     """The incident after a report with or without its condition."""
     if condition is None:
         return incident if incident.resolved_utc else msgspec.structs.replace(incident, resolved_utc=now)
+    worse = RANK[condition.severity] < RANK[incident.worst]
     return msgspec.structs.replace(
         incident,
+        opened={} if worse else incident.opened,
+        worst=condition.severity if worse else incident.worst,
         severity=condition.severity,
         subject=condition.subject,
         text=condition.text,

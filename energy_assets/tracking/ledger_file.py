@@ -67,8 +67,12 @@ class LedgerFile:
             return Ledger()
         return ledger
 
-    def change(self, rule: Callable[[Ledger], Ledger]) -> tuple[Ledger, Ledger]:
+    def change(self, rule: Callable[[Ledger], Ledger], *, anew: bool = False) -> tuple[Ledger, Ledger]:
         """Put another ledger in the place of the present one; nobody else changes it meanwhile.
+
+        Args:
+            rule: Makes the other one.
+            anew: Whether it is written also where it is the same, to see whether it can be.
 
         Returns:
             The ledger before and after.
@@ -82,7 +86,7 @@ class LedgerFile:
             with FileLock(path.with_suffix(".lock"), timeout=self._lock_seconds):
                 before = self.read()
                 after = rule(before)
-                if after != before:
+                if anew or after != before:
                     self._write(path, msgspec.json.encode(after))
         except Timeout as error:
             raise SpoolError(
@@ -95,7 +99,11 @@ class LedgerFile:
 
     @contextmanager
     def sending(self) -> Iterator[bool]:
-        """Whether this process is the one that sends now; only one does."""
+        """Whether this process is the one that sends now; only one does, and only while it can note what it has sent.
+
+        Raises:
+            SpoolError: The file cannot be written.
+        """
         lock = FileLock(self._folder / "sending.lock")
         try:
             lock.acquire(timeout=0)
@@ -105,6 +113,8 @@ class LedgerFile:
         except OSError as error:
             raise _unusable(self._folder, error) from error
         try:
+            # Who cannot note that a message was delivered would deliver it again with every report.
+            self.change(lambda ledger: ledger, anew=True)
             yield True
         finally:
             lock.release()

@@ -31,7 +31,8 @@ LISTED_TEXT_MOST = 200
 
 APP = "energy_assets"
 
-_SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+"""White space, control characters, and halves of characters, which no file or service takes."""
 
 
 @dataclass(frozen=True, slots=True)

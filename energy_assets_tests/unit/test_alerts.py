@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -214,7 +216,76 @@ def test_a_report_needs_an_aware_instant(tmp_path: Path):
         open_alerts(settings_of(tmp_path)).report("s", [], datetime(2026, 7, 15))
 
 
+def test_what_gets_worse_is_told_once_more_and_flaps_of_severity_are_not(tmp_path: Path, hook: Webhook):
+    alerts = open_alerts(settings_of(tmp_path, hook.url()))
+    for number, severity in enumerate(("warning", "warning", "error", "warning", "error")):
+        alerts.report("disk", [condition(severity=severity)], NOW + number * MINUTE)
+    assert hook.titles == ["energy_assets: warning: a is stale", "energy_assets: error: a is stale"]
+
+
+def test_what_gets_worse_while_it_is_sent_is_still_to_be_told(tmp_path: Path, hook: Webhook):
+    hook.gate.clear()
+    settings = settings_of(tmp_path, hook.url())
+    first = threading.Thread(target=lambda: open_alerts(settings).report("disk", [condition()], NOW))
+    first.start()
+    assert hook.entered.wait(30)
+    open_alerts(settings).report("disk", [condition(severity="error")], NOW + MINUTE)
+    hook.gate.set()
+    first.join(30)
+    assert hook.titles == ["energy_assets: warning: a is stale", "energy_assets: error: a is stale"]
+
+
+AHEAD = NOW + timedelta(days=365)
+
+
+def test_a_clock_that_was_ahead_does_not_keep_an_address_waiting(tmp_path: Path, hook: Webhook):
+    alerts = open_alerts(settings_of(tmp_path, hook.url()))
+    hook.status = 500
+    alerts.report("s", [condition()], AHEAD)
+    hook.status = 200
+    for minutes in range(0, 65, 5):
+        alerts.report("s", [condition()], NOW + minutes * MINUTE)
+    assert hook.titles == ["energy_assets: warning: a is stale"]
+
+
+def test_what_ended_by_a_clock_that_was_ahead_is_over_all_the_same(tmp_path: Path, hook: Webhook):
+    alerts = open_alerts(settings_of(tmp_path, hook.url()))
+    alerts.report("s", [condition()], AHEAD)
+    for now in (AHEAD + MINUTE, NOW, NOW + SETTLED_AFTER):
+        alerts.report("s", [], now)
+    alerts.report("s", [condition()], NOW + timedelta(hours=2))
+    assert [t.split(": ")[1] for t in hook.titles] == ["warning", "resolved", "warning"]
+
+
+def test_what_opened_by_a_clock_that_was_ahead_is_escalated_in_time(tmp_path: Path, hook: Webhook, box: Mailbox):
+    alerts = open_alerts(settings_of(tmp_path, hook.url(), ESCALATION_URLS=box.url))
+    for now in (AHEAD, NOW, NOW + timedelta(hours=1)):
+        alerts.report("s", [condition()], now)
+    assert len(box.mails) == 1
+
+
 # The home.
+
+
+def test_nothing_is_sent_that_a_full_disk_would_have_sent_again(
+    tmp_path: Path, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+):
+    alerts = open_alerts(settings_of(tmp_path, hook.url()))
+    hook.status = 500
+    alerts.report("s", [condition()], NOW)
+    hook.status = 200
+
+    def full(*args: object, **options: object) -> tuple[int, str]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.mkstemp", full)
+        for minutes in range(5, 30, 5):
+            done = alerts.report("another", [], NOW + minutes * MINUTE)
+            assert done.error is not None and "No space left on device" in done.error
+    assert hook.messages == []
+    alerts.report("another", [], NOW + timedelta(hours=1))
+    assert len(hook.messages) == 1
 
 
 def test_a_home_that_cannot_be_used_raises_nothing_and_stops_the_heartbeat(
@@ -279,8 +350,6 @@ def test_changes_of_the_ledger_at_once_are_all_made(tmp_path: Path):
 
 
 def test_who_reports_while_another_sends_does_not_wait_and_is_told_by_them(tmp_path: Path, hook: Webhook):
-    import threading
-
     hook.gate.clear()
     alerts = open_alerts(settings_of(tmp_path, hook.url()))
     first = threading.Thread(target=alerts.report, args=("one", [condition("one")], NOW))
@@ -396,6 +465,28 @@ def test_texts_are_told_as_they_are_and_on_one_line(tmp_path: Path, hook: Webhoo
     (mail,) = box.mails
     assert mail["Bcc"] is None and mail["To"] == "a@example.org"
     assert "<b>x</b>" not in str(mail.get_body(("html",)).get_content()) if mail.get_body(("html",)) else True
+
+
+def test_half_a_character_of_a_provider_is_no_end(tmp_path: Path, hook: Webhook):
+    done = open_alerts(settings_of(tmp_path, hook.url())).report("s", [condition(text="a \ud83d b")], NOW)
+    assert done.error is None
+    assert "a b" in hook.messages[0]["message"]
+
+
+def test_a_service_is_sent_no_more_at_once_than_it_takes(monkeypatch: pytest.MonkeyPatch):
+    from apprise.plugins.discord import NotifyDiscord
+
+    sent: list[str] = []
+
+    def post(self: object, payload: dict[str, str], *args: object, **options: object) -> bool:
+        sent.append(payload["content"])
+        return True
+
+    monkeypatch.setattr(NotifyDiscord, "_send", post)
+    (address,) = addresses([SecretStr(f"discord://{'1' * 10}/{'x' * 20}")], "X")
+    assert send(address, Message("t", "- a line\n" * 400 + "the end", "info")) is None
+    assert max(map(len, sent)) <= 2000
+    assert sent[-1].endswith("the end")
 
 
 def test_a_test_message_goes_to_everyone_and_changes_nothing(tmp_path: Path, hook: Webhook, box: Mailbox):
