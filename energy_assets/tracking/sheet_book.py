@@ -282,10 +282,11 @@ def _credentials(path: Path | None) -> Credentials:
         found, _ = google.auth.default(scopes=SCOPES)
     except OSError as error:
         raise SheetError(
-            f"The key file {path} cannot be read ({error.strerror}): set ENERGY_ASSETS_SHEET_CREDENTIALS to a service "
-            "account's key file."
+            f"The key file {path or 'of GOOGLE_APPLICATION_CREDENTIALS'} cannot be read ({error.strerror}): set "
+            "ENERGY_ASSETS_SHEET_CREDENTIALS to a service account's key file."
         ) from None
-    except (ValueError, GoogleAuthError):
+    # An attribute is what the library misses in JSON that is no object.
+    except (ValueError, AttributeError, GoogleAuthError):
         where = (
             "No credentials for Google were found" if path is None else f"{path} is no key file of a service account"
         )

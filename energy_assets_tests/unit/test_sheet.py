@@ -342,6 +342,22 @@ def test_without_a_sheet_or_credentials_it_is_said_what_to_set(tmp_path: Path) -
     assert "hunter2" not in str(told.value) and told.value.__cause__ is None
 
 
+@pytest.mark.parametrize("content", ["[]", "null", '"hunter2"', "", "\0"])
+def test_a_key_file_of_anything_else_is_said_to_be_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    key = tmp_path / "key.json"
+    key.write_text(content)
+    with pytest.raises(SheetError, match="is no key file"):
+        open_book(SHEET_ID, key)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    with pytest.raises(SheetError, match="No credentials for Google were found"):
+        open_book(SHEET_ID)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    with pytest.raises(SheetError, match="The key file of GOOGLE_APPLICATION_CREDENTIALS cannot be read"):
+        open_book(SHEET_ID)
+
+
 def test_nothing_of_what_is_written_is_logged(synced: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "energy_assets")
     synced.app.faults.add("status", dataset="read", count=1, status=503)
