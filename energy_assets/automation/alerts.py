@@ -85,13 +85,14 @@ def alerts_stale_sensor(datasets: Sequence[Dataset]) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
         from energy_assets.tracking.alerts import open_alerts
         from energy_assets.tracking.status import evaluate
-        from energy_assets.tracking.watch import expected, stale_conditions
+        from energy_assets.tracking.watch import asked_families, expected, stale_conditions
 
         now = datetime.now(tz=UTC)
         with explained(), platform.warehouse() as warehouse:
             settings = platform.settings()
-            reports = evaluate(expected(datasets, settings.profile), warehouse, now, days=1)
-        reported = open_alerts(settings).report(STALE, stale_conditions(reports, now), now)
+            asked = asked_families(settings)
+            reports = evaluate(expected(datasets, settings.profile), warehouse, now, days=1, newest=False)
+        reported = open_alerts(settings).report(STALE, stale_conditions(reports, now, asked), now)
         return dg.SkipReason("; ".join(_told([reported])) or "nothing new to be told")
 
     return sensor

@@ -66,7 +66,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     from energy_assets.tracking.gap_look import judged_datasets, keep, look, names_of
     from energy_assets.tracking.gaps import conditions
     from energy_assets.tracking.status import evaluate
-    from energy_assets.tracking.watch import expected, stale_conditions, watch
+    from energy_assets.tracking.watch import asked_families, expected, stale_conditions, watch
     from energy_assets.wiring import open_warehouse, utc_now
 
     settings = console.prepare(ctx)
@@ -76,8 +76,8 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     reported = [alerts.report(scope, conditions, now) for scope, conditions in watched.found.items()]
     # After the rest: a warehouse that cannot be read must not keep it from being told.
     warehouse = open_warehouse(settings)
-    reports = evaluate(expected(datasets(), settings.profile), warehouse, now, days=1)
-    reported.append(alerts.report("stale", stale_conditions(reports, now), now))
+    reports = evaluate(expected(datasets(), settings.profile), warehouse, now, days=1, newest=False)
+    reported.append(alerts.report("stale", stale_conditions(reports, now, asked_families(settings)), now))
     judged = judged_datasets(datasets(), settings.profile)
     found = look(judged, warehouse, now, root=settings.iris_drop_dir)
     keep(found, warehouse)

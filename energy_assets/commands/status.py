@@ -114,6 +114,7 @@ def look_at(settings: Settings, datasets: Sequence[Dataset], now: datetime, days
     """
     from energy_assets.tracking import overview
     from energy_assets.tracking.status import evaluate
+    from energy_assets.tracking.watch import asked_families
     from energy_assets.wiring import open_warehouse, warehouse_place
 
     if everything:
@@ -130,7 +131,7 @@ def look_at(settings: Settings, datasets: Sequence[Dataset], now: datetime, days
         found = (*_of_dagster(settings, datasets, now, everything=everything), *overview.sections(looks))
     finally:
         warehouse.close()
-    stale = overview.stale(reports, settings.profile, now)
+    stale = overview.stale(reports, settings.profile, now, asked_families(settings))
     return overview.Overview(now, warehouse_place(settings), days, reports, stale, found)
 
 

@@ -30,7 +30,7 @@ from energy_assets.ingest import holdings
 from energy_assets.ingest.columns import Stamp, same_day
 from energy_assets.ingest.engine import Engine, OnOutcome, OnProgress, tidy
 from energy_assets.ingest.holdings import Agenda, Job
-from energy_assets.ingest.model import Body, Counts, Outcome, OutcomeStatus, Policy, Receipt
+from energy_assets.ingest.model import Body, Counts, Outcome, OutcomeStatus, Policy, Receipt, Seen, Window
 from energy_assets.ingest.sheets import Form
 from energy_assets.ingest.snapshots import united
 from energy_assets.ingest.tables import CHUNK_ROWS, Part, TableReader, TableReading, with_personal
@@ -155,6 +155,7 @@ class _Check:
         self._not_asked: dict[str, int] = {}
         self._put_off: dict[str, int] = {}
         self._set_aside: set[str] = set()
+        self._seen: Mapping[str, Sequence[Seen]] = {}
         self._held_now: dict[str, Held] = {}
         self._failed: dict[str, Failure] = {}
         self._succeeded: set[str] = set()
@@ -170,7 +171,7 @@ class _Check:
         if not possible:
             return list(idle.values())
         # Before anybody is asked: a store that cannot be read is no reason to ask.
-        seen = self._held(possible)
+        self._seen = self._engine.warehouse.coverage([d.table for d in possible], holdings.FIRST_UTC, self._now)
         async with self._access.open() as portal:
             try:
                 listed = _not_empty(await portal.sweep())
@@ -180,7 +181,7 @@ class _Check:
             learned = self._access.memory.learn(listed)
             _tell(learned.changes)
             now = self._now = self._listed = self._engine.clock()
-            held = self._known(possible, listed, seen)
+            held = self._known(possible, listed)
             for key in self._again(possible, listed, held) & held.keys():
                 held[key] = replace(held[key], fetched_utc=None)
             self._held_now = held
@@ -188,16 +189,12 @@ class _Check:
             planned = holdings.agenda(possible, listed, held, learned.first_seen_utc, now, most_files=most)
             await self._work(portal, planned)
             self._access.failures.note(self._failed, self._succeeded, self._engine.clock())
+            self._access.memory.note_asked(
+                [d.code for d in possible if d.code not in self._not_asked], listed.swept_utc
+            )
         return [idle.get(d.code) or self._outcome(d, planned, portal) for d in self._datasets]
 
-    def _held(self, datasets: Sequence[Dataset]) -> dict[str, dict[str, Held]]:
-        """What each family holds of each resource."""
-        seen = self._engine.warehouse.coverage([d.table for d in datasets], holdings.FIRST_UTC, self._now)
-        return {code: holdings.held_resources(windows) for code, windows in seen.items()}
-
-    def _known(
-        self, datasets: Sequence[Dataset], listed: Portal, held: Mapping[str, Mapping[str, Held]]
-    ) -> dict[str, Held]:
+    def _known(self, datasets: Sequence[Dataset], listed: Portal) -> dict[str, Held]:
         """What is held of the resources that are listed, with when each last failed.
 
         What another family has of a resource, which had another name by then, is nothing of this one's. A person does
@@ -205,7 +202,7 @@ class _Check:
         """
         known: dict[str, Held] = {}
         for dataset in datasets:
-            own = held[dataset.code]
+            own = holdings.held_resources(self._seen[dataset.code])
             known |= {r.id: own[r.id] for r in holdings.family_resources(dataset, listed) if r.id in own}
         since = self._policy.refetch_since
         for key, failure in self._access.failures.read().items():
@@ -241,6 +238,7 @@ class _Check:
             self._tallies[code].statuses.add("failed")
             self._tallies[code].failures.append(reason)
         with _Loader(self._engine, self._policy, self._now) as loader:
+            await self._note_absences(loader, planned)
             ahead = asyncio.Semaphore(FILES_AHEAD)
             newest: dict[str, asyncio.Task[None]] = {}
             async with asyncio.TaskGroup() as group:
@@ -248,6 +246,17 @@ class _Check:
                     earlier = newest.get(job.dataset.code)
                     newest[job.dataset.code] = group.create_task(self._file(portal, loader, job, ahead, earlier))
                 group.create_task(self._tables(portal, loader, planned))
+
+    async def _note_absences(self, loader: _Loader, planned: Agenda) -> None:
+        """Receipts of families that the portal does not have, and of failures that nobody can make good any more."""
+        for dataset in self._possible:
+            code, seen = dataset.code, self._seen[dataset.code]
+            windows = [(w, "") for w in holdings.over(dataset, seen, planned.families[code])]
+            reason = planned.absent.get(code)
+            if reason and (absent := holdings.absence(dataset, seen, self._first_listed)):
+                windows.append((absent, reason))
+            for window, why in windows:
+                await loader.note(dataset, window, why, self._first_listed, self._tallies[code])
 
     async def _file(
         self,
@@ -510,6 +519,24 @@ class _Loader:
             tally.add(receipt)
             if body is not None:
                 self._keep(job.dataset, body, receipt)
+
+    async def note(self, dataset: Dataset, window: Window, reason: str, asked: datetime, tally: Tally) -> None:
+        """Write what the portal's list alone says: why a window failed, or without a reason that this is over."""
+        receipt = Receipt(
+            receipt_id=new_receipt_id(asked),
+            dataset=dataset.code,
+            table=dataset.table.name,
+            window=window,
+            status="failed" if reason else "silent",
+            requested_utc=asked,
+            run_id=self._policy.run_id,
+            reason=reason,
+        )
+        try:
+            await self._writer.record(receipt, None, None)
+        except EnergyAssetsError as error:
+            tally.failures.append(f"{dataset.code}: the receipt could not be written: {error}")
+            tally.statuses.add("failed")
 
     def _keep(self, dataset: Dataset, body: Body, receipt: Receipt) -> None:
         """Keep a body for a while; one with data about persons is kept only where their columns are."""

@@ -19,7 +19,7 @@ from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset, Files
 from energy_assets.errors import ContractError
 from energy_assets.ingest.model import Seen, Window
-from energy_assets.sources.neso.due import Held, Wanted, due, next_table
+from energy_assets.sources.neso.due import REFUSED_REST, Held, Wanted, due, next_table
 from energy_assets.sources.neso.portal import Portal, Resource
 
 RESOURCE = "resource"
@@ -124,6 +124,52 @@ def window_of(now: datetime, resource: Resource, part: int = 1, *, last: bool = 
 def resource_of(window: Window) -> str:
     """Id of the resource that a receipt's window names; empty where it names none."""
     return dict(window.branch).get(RESOURCE, "")
+
+
+def absence(dataset: Dataset, seen: Iterable[Seen], now: datetime) -> Window | None:
+    """The window of a receipt that says that the portal has nothing of a family; ``None`` where one said so lately.
+
+    The family's package takes the place of a resource, so that absence fails and ends as a file's failure does. Each
+    such window begins when the portal was asked: what became of the newest says whether the family is absent.
+
+    Args:
+        dataset: The family.
+        seen: Its receipts.
+        now: When the portal was asked, aware.
+    """
+    package = _plain(_files(dataset).package)
+    own = [s for s in seen if resource_of(s.window) == package]
+    newest = max(own, key=lambda s: s.window.from_utc, default=None)
+    if newest is not None and not _answered(newest) and now - newest.window.from_utc < REFUSED_REST:
+        return None
+    return Window(now, calendar.day_bounds_utc(calendar.settlement_day(now))[1], ((RESOURCE, package),))
+
+
+def over(dataset: Dataset, seen: Iterable[Seen], resources: Collection[Resource]) -> list[Window]:
+    """Windows under which receipts are to say that a failure is over, because what failed is not asked for any more.
+
+    That is a resource that the portal no longer lists, or the absence of the whole family where it lists any.
+
+    Args:
+        dataset: The family.
+        seen: Its receipts.
+        resources: What the portal lists of it.
+    """
+    asked = {r.id for r in resources} or {_plain(_files(dataset).package)}
+    by_resource: dict[str, list[Seen]] = {}
+    for item in seen:
+        by_resource.setdefault(resource_of(item.window), []).append(item)
+    found = []
+    for key in sorted(by_resource.keys() - asked - {""}):
+        newest = max(s.window for s in by_resource[key])
+        if not any(_answered(s) for s in by_resource[key] if s.window.from_utc == newest.from_utc):
+            # Without the version: should it come again as it was, it is still to be read.
+            found.append(Window(newest.from_utc, newest.to_utc, ((RESOURCE, key),)))
+    return found
+
+
+def _answered(seen: Seen) -> bool:
+    return seen.covered_utc is not None or seen.empty_utc is not None
 
 
 def held_resources(seen: Iterable[Seen]) -> dict[str, Held]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
+from energy_assets.ingest.holdings import RESOURCE
 from energy_assets.ingest.holes import find_holes
 from energy_assets.ingest.model import Gap
 from energy_assets.ingest.planner import fetch_interval
@@ -28,6 +29,7 @@ from energy_assets.tracking.gaps import (
 )
 from energy_assets.warehouse.interface import Warehouse
 from energy_assets.warehouse.ledger import Trouble, read_evidence, read_gaps
+from energy_assets.warehouse.service import parse_branch
 
 LOOK_DAYS = 8
 """Settlement days that a look judges, today included: what schedules look at, and one. Days of open gaps are judged as
@@ -168,6 +170,8 @@ def _continued(item: Found, known: Sequence[Gap], begin: datetime) -> Found:
 def mark(gaps: Sequence[Gap], from_day: date, to_day: date, note: str, now: datetime) -> list[Gap]:
     """Open gaps as never published, by a person's word, on some settlement days; the rest of them stays as it is.
 
+    That of a file is marked as a whole: its days are those of asking for it.
+
     Args:
         gaps: Open gaps.
         from_day: First settlement day.
@@ -181,6 +185,8 @@ def mark(gaps: Sequence[Gap], from_day: date, to_day: date, note: str, now: date
         low, high = max(gap.from_utc, begin), min(gap.to_utc, end)
         if not gap.is_open or low >= high:
             continue
+        if RESOURCE in dict(parse_branch(gap.branch)):
+            low, high = gap.from_utc, gap.to_utc
         marked = replace(gap, from_utc=low, to_utc=high, why="never_published", note=note, recorded_utc=None)
         changes.append(marked)
         if gap.from_utc < low:

@@ -241,7 +241,9 @@ def _quarantined(
 
 
 def family_gaps(dataset: Dataset, troubles: Iterable[Trouble], known: Sequence[Gap]) -> list[Found]:
-    """Resources of a family of files whose newest receipt is a failure.
+    """Resources of a family of files whose newest receipt is a failure; the family's package where all of it is absent.
+
+    A person's word that one was never published stands until it is read.
 
     Args:
         dataset: The family.
@@ -261,6 +263,9 @@ def family_gaps(dataset: Dataset, troubles: Iterable[Trouble], known: Sequence[G
             successes = [t.recorded_utc for t in own if not t.failed]
             first = next(t for t in own if not successes or t.recorded_utc > successes[-1])
             first_seen = before.get(branch)
+            why: GapWhy = "quarantined" if newest.quarantined else "missed"
+            if first_seen is not None and first_seen.why == "never_published":
+                why = first_seen.why
             found.append(
                 Found(
                     dataset.code,
@@ -268,9 +273,9 @@ def family_gaps(dataset: Dataset, troubles: Iterable[Trouble], known: Sequence[G
                     first_seen.from_utc if first_seen else first.from_utc,
                     newest.to_utc,
                     branch,
-                    "quarantined" if newest.quarantined else "missed",
+                    why,
                     first_seen.since_utc if first_seen else first.recorded_utc,
-                    newest.reason,
+                    first_seen.note if first_seen and why == "never_published" else newest.reason,
                 )
             )
     return found

@@ -131,10 +131,13 @@ def sections(looks: Mapping[str, Look]) -> tuple[Section, ...]:
     return tuple(found)
 
 
-def stale(reports: Sequence[DatasetReport], profile: str, now: datetime) -> tuple[str, ...]:
-    """Names of the datasets that a schedule keeps current and that had no success for too long."""
+def stale(
+    reports: Sequence[DatasetReport], profile: str, now: datetime, asked: Mapping[str, datetime]
+) -> tuple[str, ...]:
+    """Names of the datasets that a schedule keeps current and that had no success for too long (``watch.is_stale``)."""
     kept = set(expected([r.dataset for r in reports], profile))
-    return tuple(r.dataset.name for r in reports if r.dataset in kept and r.state != "empty" and is_stale(r, now))
+    found = (r for r in reports if r.dataset in kept and r.state != "empty")
+    return tuple(r.dataset.name for r in found if is_stale(r, now, asked))
 
 
 def listener_section(root: Path, warehouse: Warehouse, now: datetime) -> Section:

@@ -5,14 +5,14 @@ Asks the warehouse and the planner, nothing else: no provider, no clock, no prin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
-from energy_assets.ingest.model import Window
+from energy_assets.ingest.model import Gap, Window
 from energy_assets.ingest.planner import fetch_interval, missing
 from energy_assets.tracking.accepted import accepted
 from energy_assets.warehouse.interface import DatasetStatus, Warehouse
@@ -34,11 +34,13 @@ class DatasetReport:
         held: What the warehouse says of its table.
         missing: Windows that have settled and are not covered, oldest first; without those that the ledger of gaps has
             as never published.
+        failing_utc: Of a family of files, since when the ledger has something of it as missed or unreadable.
     """
 
     dataset: Dataset
     held: DatasetStatus
     missing: tuple[Window, ...]
+    failing_utc: datetime | None = None
 
     @property
     def state(self) -> State:
@@ -96,15 +98,26 @@ def evaluate_days(
     with warehouse.session(write=False):
         held = {s.table: s for s in warehouse.status(tables, rows_day or calendar.settlement_day(now), columns)}
         seen = warehouse.coverage(tables, low, high)
-        never = accepted(read_gaps(warehouse), now)
+        gaps = read_gaps(warehouse)
+    never, failing = accepted(gaps, now), _failing(gaps)
     return [
         DatasetReport(
             d,
             held[d.table.name],
             missing(d, from_day, to_day, [*seen.get(d.code, ()), *never.get(d.code, ())], now),
+            failing.get(d.table.name) if d.files is not None else None,
         )
         for d in datasets
     ]
+
+
+def _failing(gaps: Iterable[Gap]) -> dict[str, datetime]:
+    """Since when the first open gap of each table is one that asking again should close."""
+    found: dict[str, datetime] = {}
+    for gap in gaps:
+        if gap.why in ("missed", "quarantined"):
+            found[gap.table] = min(gap.since_utc, found.get(gap.table, gap.since_utc))
+    return found
 
 
 def event_column(dataset: Dataset) -> str | None:

@@ -22,6 +22,7 @@ from energy_assets.ingest.model import Seen
 from energy_assets.ingest.planner import plan
 from energy_assets.sources.iris.connection import secret_warning
 from energy_assets.sources.iris.heartbeat import DRAINED, outages, read_beats, read_state
+from energy_assets.sources.neso.memory import Memory
 from energy_assets.tracking.incidents import Condition
 from energy_assets.tracking.messages import lasted
 from energy_assets.tracking.status import DatasetReport
@@ -55,11 +56,14 @@ STALE_POLLS = 4
 STALE_PAST = timedelta(hours=36)
 """The same for days before yesterday, which are asked for once a day: one of two failed."""
 
+STALE_FAMILY = STALE_POLLS * timedelta(hours=1)
+"""The same for families of files: the portal is asked for every one at each full hour, whenever it may change."""
+
 PAST_DAYS = 14
 """Settlement days before the present one at which something may fall due; lags in working days over Christmas included.
 Later re-reads are about revisions, whose lateness is no staleness."""
 
-SCHEDULED = frozenset({"bmrs"})
+SCHEDULED = frozenset({"bmrs", "neso"})
 """Providers whose datasets a schedule keeps current. What is pushed is watched by its listener."""
 
 
@@ -143,21 +147,35 @@ def credential_conditions(expires: date | None, today: date) -> list[Condition]:
     ]
 
 
-def stale_conditions(reports: Sequence[DatasetReport], now: datetime) -> list[Condition]:
-    """Which datasets had no success for too long, by their receipts.
+def asked_families(settings: Settings) -> Mapping[str, datetime]:
+    """When this home last asked the portal for each family of files, by dataset code.
+
+    Raises:
+        SpoolError: The home cannot be read.
+    """
+    return Memory(settings.home).asked_utc()
+
+
+def stale_conditions(reports: Sequence[DatasetReport], now: datetime, asked: Mapping[str, datetime]) -> list[Condition]:
+    """Which datasets had no success for too long.
 
     A dataset is stale when something fell due since its last success, and was due for four of its polls. So nothing is
-    expected while there is nothing to ask for, and a quiet dataset that was asked is not stale.
+    expected while there is nothing to ask for, and a quiet dataset that was asked is not stale. Of a family of files
+    the portal says what is due: it is stale when the portal was not asked for it, or what is due of it has failed, for
+    that long. However seldom its files are issued, that says nothing.
 
     Args:
         reports: What the warehouse holds of datasets that are asked for by a schedule.
         now: The present, aware UTC.
+        asked: See ``asked_families``; a family that this home has never asked for is not late.
     """
-    return [_stale(r, now) for r in reports if is_stale(r, now)]
+    return [_stale(r, now, asked) for r in reports if is_stale(r, now, asked)]
 
 
-def is_stale(report: DatasetReport, now: datetime) -> bool:
+def is_stale(report: DatasetReport, now: datetime, asked: Mapping[str, datetime]) -> bool:
     """Whether a dataset should have had a success by now; one that was never asked for should not."""
+    if report.dataset.files is not None:
+        return _neglected(report, now, asked) or _fails(report, now)
     success = report.held.last_success_utc
     if success is None:
         return report.held.last_status in ("failed", "suspect")
@@ -197,9 +215,27 @@ def _was_due(dataset: Dataset, day: date, success: datetime, at: datetime) -> bo
     return plan(dataset, day, day, asked, at).status == "due"
 
 
-def _stale(report: DatasetReport, now: datetime) -> Condition:
+def _neglected(report: DatasetReport, now: datetime, asked: Mapping[str, datetime]) -> bool:
+    last = asked.get(report.dataset.code)
+    return last is not None and now - last >= STALE_FAMILY
+
+
+def _fails(report: DatasetReport, now: datetime) -> bool:
+    return report.failing_utc is not None and now - report.failing_utc >= STALE_FAMILY
+
+
+def _stale(report: DatasetReport, now: datetime, asked: Mapping[str, datetime]) -> Condition:
     held, name = report.held, report.dataset.name
-    if held.last_success_utc is None:
+    if report.dataset.files is not None and _neglected(report, now, asked):
+        last_asked = asked[report.dataset.code]
+        since = (
+            f"The portal was last asked for it at {last_asked:%Y-%m-%d %H:%MZ}, {lasted(now - last_asked)} ago, and is "
+            "to be asked every hour."
+        )
+    elif report.failing_utc is not None:
+        age = lasted(now - report.failing_utc)
+        since = f"Something of it has failed since {report.failing_utc:%Y-%m-%d %H:%MZ}, for {age}."
+    elif held.last_success_utc is None:
         since = "It has never been fetched with success."
     else:
         age = lasted(now - held.last_success_utc)

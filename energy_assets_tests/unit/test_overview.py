@@ -118,8 +118,8 @@ def test_a_dataset_without_success_for_long_is_stale(settings: Settings, warehou
     then = DuckDBWarehouse(warehouse.path, settings.schema_name, clock=lambda: long_ago)
     cover(then, SMSG, last_days(9), asked=long_ago)
     reports = look_at(settings, [SMSG], NOW, 7, everything=False).reports
-    assert overview.stale(reports, "all", NOW) == ("bmrs/smsg",)
-    assert overview.stale(reports, "core", NOW) == (), "no schedule keeps it current"
+    assert overview.stale(reports, "all", NOW, {}) == ("bmrs/smsg",)
+    assert overview.stale(reports, "core", NOW, {}) == (), "no schedule keeps it current"
 
 
 def test_open_alerts_are_wrong(settings: Settings) -> None:
@@ -162,7 +162,7 @@ def test_failed_and_stuck_runs_and_silent_daemons_are_wrong() -> None:
 def test_failing_checks_are_told_of_the_datasets_that_are_looked_at() -> None:
     verdicts = (Verdict("MID", "bounds", "warning", "bmrs/mid: too high.", NOW),)
     red = Orchestrated(Path("d"), verdicts=verdicts, checks=12)
-    assert overview.checks_section(red, [dataset("MID")]).wrong == ("bounds: bmrs/mid: too high.",)
+    assert overview.checks_section(red, [dataset("MID")]).wrong == ("bounds (warning): bmrs/mid: too high.",)
     assert overview.checks_section(red, [SMSG]).lines == ("12 with a verdict, all passed",)
     assert overview.checks_section(Orchestrated(Path("d")), [SMSG]).lines == ("none has run yet",)
 

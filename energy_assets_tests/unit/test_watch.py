@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from energy_assets.tracking.watch import (
     DISK_ERROR_GB,
     DISK_WARNING_GB,
     GIGABYTE,
+    STALE_FAMILY,
     credential_conditions,
     disk_conditions,
     expected,
@@ -158,8 +160,8 @@ def test_what_cannot_be_looked_at_keeps_nothing_else_from_being_found(tmp_path: 
 
 def test_a_dataset_is_stale_when_what_fell_due_was_not_had_for_four_polls():
     entry = dataset("FUELINST")
-    assert not is_stale(report(entry, NOW - 55 * MINUTE), NOW)
-    (found,) = stale_conditions([report(entry, NOW - 90 * MINUTE, "failed", "Elexon answered 503.")], NOW)
+    assert not is_stale(report(entry, NOW - 55 * MINUTE), NOW, {})
+    (found,) = stale_conditions([report(entry, NOW - 90 * MINUTE, "failed", "Elexon answered 503.")], NOW, {})
     assert (found.key, found.kind, found.severity) == ("stale bmrs/fuelinst", "dataset_stale", "warning")
     assert "2026-07-15 10:30Z, 90 min ago" in found.text
     assert "failed. Elexon answered 503." in found.text
@@ -168,20 +170,36 @@ def test_a_dataset_is_stale_when_what_fell_due_was_not_had_for_four_polls():
 
 def test_what_was_never_asked_for_is_not_stale_and_what_only_ever_failed_is():
     entry = dataset("FUELINST")
-    assert not is_stale(report(entry, None, None), NOW)
-    assert is_stale(report(entry, None, "failed"), NOW)
+    assert not is_stale(report(entry, None, None), NOW, {})
+    assert is_stale(report(entry, None, "failed"), NOW, {})
 
 
 def test_a_dataset_of_working_days_is_not_stale_over_the_weekend():
     entry = dataset("B1610")
     monday = datetime(2026, 7, 13, 6, 0, tzinfo=UTC)
-    assert not is_stale(report(entry, monday - timedelta(days=2, hours=5)), monday - timedelta(days=1))
-    assert is_stale(report(entry, monday - timedelta(days=7)), monday)
+    assert not is_stale(report(entry, monday - timedelta(days=2, hours=5)), monday - timedelta(days=1), {})
+    assert is_stale(report(entry, monday - timedelta(days=7)), monday, {})
 
 
 def test_only_what_a_schedule_keeps_current_is_expected():
-    assert {d.provider for d in expected(datasets(), "all")} == {"bmrs"}
+    assert {d.provider for d in expected(datasets(), "all")} == {"bmrs", "neso"}
     assert 0 < len(expected(datasets(), "core")) < 30
+
+
+def test_a_family_is_stale_when_the_portal_was_not_asked_for_it_or_it_fails_for_long():
+    entry = dataset("neso/historic_demand")
+    seldom = report(entry, NOW - timedelta(days=300))
+    assert not is_stale(seldom, NOW, {entry.code: NOW - HOUR}), "files that are issued once a year are no fault"
+    assert not is_stale(seldom, NOW, {}), "another home asks for it"
+    (found,) = stale_conditions([seldom], NOW, {entry.code: NOW - STALE_FAMILY})
+    assert (found.key, found.kind) == ("stale neso/historic_demand", "dataset_stale")
+    assert "last asked for it at 2026-07-15 08:00Z, 4 h ago" in found.text
+
+    asked = {entry.code: NOW - HOUR}
+    once = replace(report(entry, NOW - timedelta(days=300), "failed", "HTTP 404"), failing_utc=NOW - HOUR)
+    assert not is_stale(once, NOW, asked), "one failure is the portal's bad moment"
+    (found,) = stale_conditions([replace(once, failing_utc=NOW - STALE_FAMILY)], NOW, asked)
+    assert "failed since 2026-07-15 08:00Z, for 4 h." in found.text and "HTTP 404" in found.text
 
 
 class Schedule:
@@ -206,7 +224,9 @@ class Schedule:
 
     def stale(self, now: datetime) -> set[str]:
         return {
-            d.code for d in self.entries if d.code in self.success and is_stale(report(d, self.success[d.code]), now)
+            d.code
+            for d in self.entries
+            if d.code in self.success and is_stale(report(d, self.success[d.code]), now, {})
         }
 
 

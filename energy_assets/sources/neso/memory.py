@@ -1,4 +1,4 @@
-"""What the sweep before told, when each resource was first told of, and what failed lately: small files of the home.
+"""What the sweep before told, when it was asked for whom, and what failed lately: small files of the home.
 
 Only those files belong here. What was fetched, and with what result, is in the receipts; what failed is here as well
 because a failure says how soon to ask again, which concerns this home and nobody else.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ class _Remembered(msgspec.Struct):
     swept_utc: datetime
     resources: tuple[Resource, ...]
     first_seen_utc: dict[str, datetime]
+    asked_utc: dict[str, datetime] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,29 @@ class Memory:
         known = before.first_seen_utc if before else {}
         seen = {resource.id: known.get(resource.id, portal.swept_utc) for resource in resources}
         changes = compare(before.resources, resources) if before else Changes(first=True)
-        self._write(_Remembered(VERSION, portal.swept_utc, resources, seen))
+        asked = before.asked_utc if before else {}
+        self._write(_Remembered(VERSION, portal.swept_utc, resources, seen, asked))
         return Learned(changes, seen, before.swept_utc if before else None)
+
+    def note_asked(self, families: Iterable[str], at: datetime) -> None:
+        """Keep that the portal was asked for all that is due of some families, by dataset code, and answered.
+
+        Raises:
+            SpoolError: The home cannot be read or written.
+        """
+        known = self._read()
+        if known is not None:
+            known.asked_utc |= dict.fromkeys(families, at)
+            self._write(known)
+
+    def asked_utc(self) -> Mapping[str, datetime]:
+        """When the portal was last asked for each family, by dataset code; nothing new may have come of it.
+
+        Raises:
+            SpoolError: The home cannot be read.
+        """
+        known = self._read()
+        return known.asked_utc if known else {}
 
     def _read(self) -> _Remembered | None:
         try:
@@ -88,7 +110,7 @@ class Memory:
         try:
             remembered = msgspec.json.decode(text, type=_Remembered)
         except msgspec.DecodeError as error:
-            log.warning("%s cannot be read (%s); this sweep counts as the first", self.path, error)
+            log.warning("%s cannot be read (%s); nothing is known of earlier sweeps", self.path, error)
             return None
         return remembered if remembered.version == VERSION else None
 
