@@ -189,7 +189,7 @@ class Spool:
         if not self._root.is_dir():
             return 0
         try:
-            removed = sum(_clear_if_dead(folder) for folder in self._others())
+            removed = self.clear_left_behind()
             _clear_stray_locks(self._root / INCOMING)
             if self._sweep_due(now):
                 removed += self._sweep_kept(now - timedelta(days=self._keep_days))
@@ -200,6 +200,10 @@ class Spool:
     def left_behind(self) -> list[Path]:
         """Folders of downloads whose process is gone; the next ``sweep`` removes them."""
         return [folder for folder in self._others() if _is_dead(folder)]
+
+    def clear_left_behind(self) -> int:
+        """Remove what dead processes left, and nothing that was kept; gives the files removed."""
+        return sum(_clear_if_dead(folder) for folder in self._others())
 
     def close(self) -> None:
         """Give up this process's folder with whatever was not kept; a later call makes a new one."""

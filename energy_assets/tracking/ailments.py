@@ -319,7 +319,8 @@ def _ask(name: str, url: str) -> Answer:
         with httpx.stream("GET", url, timeout=REACH_SECONDS, headers=headers) as response:
             middle = (began + time.time()) / 2
             return Answer(name, host, response.status_code, "", _ahead(response.headers.get("date"), middle))
-    except httpx.HTTPError as error:
+    # A proxy of the environment that is no address, or of a kind that is not supported, is no fault of ours.
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:
         return Answer(name, host, error=f"not reached ({str(error) or type(error).__name__})")
 
 
@@ -471,7 +472,7 @@ def leftovers_look(settings: Settings, now: datetime) -> Iterator[Diagnosis]:
             f"{len(dead)} {'folder' if len(dead) == 1 else 'folders'} of downloads belong to processes that are gone.",
             "The next refresh removes them.",
             "spool",
-            Fix(f"Remove the downloads of dead processes in {settings.home / 'spool'}.", lambda: _swept(spool, now)),
+            Fix(f"Remove the downloads of dead processes in {settings.home / 'spool'}.", lambda: _swept(spool)),
         )
     half = settings.duckdb_path.with_name(f"{settings.duckdb_path.name}.restoring")
     if half.exists() and now.timestamp() - half.stat().st_mtime > LEFT_BEHIND.total_seconds():
@@ -489,8 +490,9 @@ def leftovers_look(settings: Settings, now: datetime) -> Iterator[Diagnosis]:
         yield Diagnosis("note", text, "Remove it when it is not wanted any more.", str(kept))
 
 
-def _swept(spool: Spool, now: datetime) -> str:
-    return f"{spool.sweep(now)} files removed."
+def _swept(spool: Spool) -> str:
+    # Not what was kept: how long it is kept may be set otherwise where refreshes run.
+    return f"{spool.clear_left_behind()} files removed."
 
 
 def _removed(path: Path) -> str:

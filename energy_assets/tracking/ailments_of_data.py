@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
 from energy_assets import calendar
@@ -18,7 +18,7 @@ from energy_assets.catalogue.iris import MESSAGES
 from energy_assets.catalogue.model import Dataset, Table
 from energy_assets.checks.facts import Question, TableFacts
 from energy_assets.checks.held import ask_again
-from energy_assets.errors import WarehouseError
+from energy_assets.errors import EnergyAssetsError
 from energy_assets.settings import Settings
 from energy_assets.tracking.doctor import Diagnosis, Fix, Look
 from energy_assets.warehouse.facts import read_facts
@@ -26,6 +26,7 @@ from energy_assets.warehouse.interface import Transferable, Warehouse
 from energy_assets.warehouse.suspects import Repeated, answers_from_elsewhere, equal_answers, stored
 
 if TYPE_CHECKING:
+    from energy_assets.warehouse.bigquery.store import BigQueryWarehouse
     from energy_assets.warehouse.duckdb import DuckDBWarehouse
 
 DAYS = 28
@@ -70,6 +71,18 @@ class Data:
         return tuple({t.name: t for t in (*own, *united, *TABLES.values(), MESSAGES)}.values())
 
     @cached_property
+    def unusable(self) -> str:
+        """Why the store cannot be used, found out once; empty where it can."""
+        try:
+            if self.settings.warehouse == "bigquery":
+                _preflight(self.settings)
+            else:
+                self.open().answers("Opening the warehouse", lambda place: [])
+        except EnergyAssetsError as error:
+            return str(error)
+        return ""
+
+    @cached_property
     def facts(self) -> Mapping[Dataset, TableFacts]:
         """What rows of these days come to, read once, of every dataset of which anything is held."""
         warehouse = self.open()
@@ -91,21 +104,28 @@ def looks_into(data: Data, *, offline: bool = False) -> list[Look]:
         return [Look("warehouse", lambda: [skipped], "")]
     return [
         Look("warehouse", lambda: warehouse_look(data), "It can be used as the settings say.", WAREHOUSE_SECONDS),
-        Look("schema", lambda: schema_look(data), "Tables and views are as catalogued.", WAREHOUSE_SECONDS),
-        Look("duplicates", lambda: duplicates_look(data), "No natural key stands twice.", ROWS_SECONDS),
-        Look("repeated samples", lambda: samples_look(data), "Every window has an answer of its own.", ROWS_SECONDS),
+        *(
+            Look(name, partial(_where_usable, look, data), sound, seconds)
+            for name, look, sound, seconds in (
+                ("schema", schema_look, "Tables and views are as catalogued.", WAREHOUSE_SECONDS),
+                ("duplicates", duplicates_look, "No natural key stands twice.", ROWS_SECONDS),
+                ("repeated samples", samples_look, "Every window has an answer of its own.", ROWS_SECONDS),
+            )
+        ),
     ]
+
+
+def _where_usable(look: Callable[[Data], Iterator[Diagnosis]], data: Data) -> Iterator[Diagnosis]:
+    if data.unusable:
+        yield Diagnosis("skipped", "The warehouse cannot be used, as told above.")
+        return
+    yield from look(data)
 
 
 def warehouse_look(data: Data) -> Iterator[Diagnosis]:
     """Whether the store can be opened, and on BigQuery project, dataset, location, permissions and billing."""
-    try:
-        if data.settings.warehouse == "bigquery":
-            _preflight(data.settings)
-        else:
-            data.open().answers("Opening the warehouse", lambda place: [])
-    except WarehouseError as error:
-        yield Diagnosis("error", str(error), "Until then nothing can be stored.", "warehouse")
+    if data.unusable:
+        yield Diagnosis("error", data.unusable, "Until then nothing can be stored.", "warehouse")
         return
     origin = cast("Transferable", data.open()).parts().origin()
     expected = "sandbox" if data.settings.source_api_label == "SANDBOX" else "provider"
@@ -145,9 +165,8 @@ def schema_look(data: Data) -> Iterator[Diagnosis]:
             name,
         )
     behind = dict(found.lacking)
-    if data.settings.warehouse == "duckdb":
-        outdated = cast("DuckDBWarehouse", warehouse).outdated(data.tables)
-        behind |= {t.name: () for t in outdated if t.name not in behind}
+    outdated = cast("DuckDBWarehouse | BigQueryWarehouse", warehouse).outdated(data.tables)
+    behind |= {t.name: () for t in outdated if t.name not in behind}
     for name, columns in behind.items():
         what = f"lacks {', '.join(columns)}" if columns else "has views or columns of an older catalogue"
         yield Diagnosis(
@@ -179,7 +198,7 @@ def duplicates_look(data: Data) -> Iterator[Diagnosis]:
                 "error",
                 f"{dataset.table.name}: {sum(days.values()):,} rows repeat the natural key of another, "
                 f"{since} to {until}.",
-                f"Somebody else wrote to it: drop the table, then {ask_again(dataset, since, until)}.",
+                f"Somebody else wrote to it: delete its rows of these days, then {ask_again(dataset, since, until)}.",
                 dataset.table.name,
             )
 
@@ -202,7 +221,8 @@ def samples_look(data: Data) -> Iterator[Diagnosis]:
             "error",
             text,
             "The provider ignored what it was asked: compare with `energy-assets verify --dataset "
-            f"{by_name[name].name}`, drop {name}, then {ask_again(by_name[name], since, until)}.",
+            f"{by_name[name].name}`, drop {name}, then fetch all its days: these by "
+            f"{ask_again(by_name[name], since, until)}.",
             name,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import termios
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.server import running
+from energy_assets_tests.bigquery.server import Addresses
 from energy_assets_tests.e2e.command_line import SCHEMA, CommandLine, days_ago, stand_alone
 
 SIZES = [(80, 24), (160, 45)]
@@ -84,6 +87,7 @@ def test_what_hands_did_to_the_tables_is_found_and_what_is_safe_is_mended(cli: C
     dead.mkdir(parents=True)
     (dead / "a.json").write_text("[]")
     with duckdb.connect(str(cli.database)) as connection:
+        whole = connection.execute(f"SELECT count(*) FROM {SCHEMA}.bmrs_mid").fetchall()[0][0]
         connection.execute(f"DROP VIEW {SCHEMA}.bmrs_fuelhh_latest")
         connection.execute(f"INSERT INTO {SCHEMA}.bmrs_mid SELECT * FROM {SCHEMA}.bmrs_mid")
         connection.execute(f"CREATE TABLE {SCHEMA}.bmrs_temp AS SELECT 1 AS temperature")
@@ -106,6 +110,53 @@ def test_what_hands_did_to_the_tables_is_found_and_what_is_safe_is_mended(cli: C
         assert connection.execute(f"SELECT count(*) FROM {SCHEMA}.bmrs_fuelhh_latest").fetchall()[0][0] > 0
     left = {d for one in cli.run("doctor", "--json").json["looks"] for f in one["findings"] if (d := f["subject"])}
     assert left == {"bmrs_temp", "bmrs_mid"}
+
+    # What the remedy says, word for word.
+    found = re.search(
+        r"delete its rows of these days, then `energy-assets (refresh .*--from (\S+) --to (\S+) .*)`", str(doubled)
+    )
+    assert found is not None
+    with duckdb.connect(str(cli.database)) as connection:
+        days = f"_partition_day BETWEEN DATE '{found[2]}' AND DATE '{found[3]}'"
+        connection.execute(f"DELETE FROM {SCHEMA}.bmrs_mid WHERE {days}")
+    cli.ok(*found[1].split())
+    assert verdicts(cli.run("doctor", "--json").json)["duplicates"] == ["sound"]
+    with duckdb.connect(str(cli.database), read_only=True) as connection:
+        assert connection.execute(f"SELECT count(*) FROM {SCHEMA}.bmrs_mid").fetchall()[0][0] == whole
+
+
+def test_on_bigquery_the_same_is_found_and_mended(cli: CommandLine, bigquery_server: Addresses) -> None:
+    from energy_assets.warehouse.bigquery.connection import emulated
+
+    project = f"doctor-{uuid.uuid4().hex[:8]}"
+    cli.variables |= {
+        "ENERGY_ASSETS_WAREHOUSE": "bigquery",
+        "GOOGLE_CLOUD_PROJECT": project,
+        "BIGQUERY_EMULATOR_HOST": bigquery_server.rest,
+        "ENERGY_ASSETS_BIGQUERY_STORAGE_ENDPOINT": bigquery_server.storage,
+    }
+    looks = ("warehouse", "schema", "duplicates", "repeated samples")
+    assert all(verdicts(cli.ok("doctor", "--json").json)[look] == ["sound"] for look in looks), "nothing is there yet"
+    cli.ok("refresh", "FUELHH,MID", "--from", str(days_ago(1)), "--to", str(days_ago(0)))
+    assert all(verdicts(cli.ok("doctor", "--json").json)[look] == ["sound"] for look in looks)
+    connection = emulated(project, SCHEMA, "europe-west2", bigquery_server.rest, bigquery_server.storage)
+    try:
+        for statement in (
+            f"INSERT INTO {SCHEMA}.bmrs_mid SELECT * FROM {SCHEMA}.bmrs_mid",
+            f"CREATE TABLE {SCHEMA}.bmrs_temp AS SELECT 1 AS temperature",
+        ):
+            connection.client.query(statement, job_retry=None).result(job_retry=None)
+        older = connection.client.get_table(f"{project}.{SCHEMA}.bmrs_fuelhh")
+        older.labels = {**older.labels, "layout": "of-an-older-catalogue"}
+        connection.client.update_table(older, ["labels"])
+    finally:
+        connection.close()
+    by_look = {one["look"]: one["findings"] for one in cli.run("doctor", "--json").json["looks"]}
+    assert {f["subject"]: bool(f["fix"]) for f in by_look["schema"]} == {"bmrs_temp": False, "bmrs_fuelhh": True}
+    assert [f["subject"] for f in by_look["duplicates"]] == ["bmrs_mid"]
+    assert "Fixed: bmrs_fuelhh is as the catalogue describes it." in cli.run("doctor", "--fix").out
+    by_look = {one["look"]: one["findings"] for one in cli.run("doctor", "--json").json["looks"]}
+    assert [f["subject"] for f in by_look["schema"]] == ["bmrs_temp"]
 
 
 def test_metrics_are_printed_once_for_a_collector_of_text_files(cli: CommandLine) -> None:

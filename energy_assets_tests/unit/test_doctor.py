@@ -13,7 +13,8 @@ from wsgiref.handlers import format_date_time
 import pytest
 from filelock import FileLock
 
-from energy_assets.errors import SpoolError
+from energy_assets.catalogue import datasets
+from energy_assets.errors import SpoolError, WarehouseBusyError
 from energy_assets.sandbox.elexon import ElexonSandbox
 from energy_assets.sandbox.server import running
 from energy_assets.settings import Settings, given_variables, load_settings, unknown_variables
@@ -21,8 +22,10 @@ from energy_assets.sources.iris.dropfolder import DropFolder
 from energy_assets.sources.iris.heartbeat import Beat, Heart, State
 from energy_assets.tracking import ailments
 from energy_assets.tracking.ailments import Answer, Machine
+from energy_assets.tracking.ailments_of_data import Data, looks_into
 from energy_assets.tracking.doctor import Diagnosis, Fix, Look, bad, examine, mend
 from energy_assets.tracking.orchestrator import Daemon, Orchestrated, Run
+from energy_assets.warehouse.interface import Warehouse
 
 NOW = datetime(2026, 7, 15, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -183,6 +186,16 @@ def test_hosts_that_answer_and_one_that_does_not(tmp_path: Path) -> None:
     assert found.verdict == "error" and found.text.startswith("NESO's portal at 127.0.0.1:9: not reached")
 
 
+@pytest.mark.parametrize("proxy", ["socks5://user:hunter2@127.0.0.1:9", "odd://user:hunter2@127.0.0.1", "http://["])
+def test_a_proxy_that_cannot_be_used_is_a_host_that_is_not_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    found = list(ailments.network_look(machine(tmp_path)))
+    assert {d.verdict for d in found} == {"error"} and all("proxy" in d.remedy for d in found)
+    assert "hunter2" not in str(found)
+
+
 def test_offline_nothing_is_asked(tmp_path: Path) -> None:
     patient = replace(machine(tmp_path), offline=True)
     assert texts(ailments.network_look(patient)) == ["skipped: Nothing beyond this machine was asked (--offline)."]
@@ -271,6 +284,10 @@ def test_what_dead_processes_left_is_found_and_removed_and_what_lives_stays(tmp_
     for folder in (dead, alive):
         folder.mkdir(parents=True)
         (folder / "body.json").write_text("[]")
+    body = settings.home / "spool" / "bmrs" / "fuelhh" / "old.json"
+    body.parent.mkdir(parents=True)
+    body.write_text("[]")
+    os.utime(body, (0, 0))
     (settings.home / "energy.duckdb.restoring").write_text("half")
     os.utime(settings.home / "energy.duckdb.restoring", (0, 0))
     (settings.home / "energy.duckdb.replaced").write_text("whole")
@@ -281,6 +298,7 @@ def test_what_dead_processes_left_is_found_and_removed_and_what_lives_stays(tmp_
         half.fix.run()
         assert not dead.exists() and alive.exists()
         assert [d.verdict for d in ailments.leftovers_look(settings, NOW)] == ["note"]
+    assert body.exists(), "how long bodies are kept may be set otherwise where refreshes run"
 
 
 # Dagster.
@@ -309,3 +327,17 @@ def test_every_finding_that_is_bad_has_a_remedy(tmp_path: Path) -> None:
     for one in examine(ailments.looks_at(patient)):
         for d in one.diagnoses:
             assert d.remedy or d.verdict in ("sound", "skipped", "note")
+
+
+def test_a_store_that_cannot_be_used_is_told_once(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def held() -> Warehouse:
+        asked.append(1)
+        raise WarehouseBusyError("The file is held by process 9.")
+
+    data = Data(machine(tmp_path).settings, held, datasets(), NOW)
+    first, *others = examine(looks_into(data))
+    assert texts(first.diagnoses) == ["error: The file is held by process 9."]
+    assert {d.verdict for one in others for d in one.diagnoses} == {"skipped"} and len(others) == 3
+    assert len(asked) == 1, "each would wait for a minute"

@@ -140,6 +140,18 @@ class Layouts:
                     time.sleep(random.uniform(0, LOOK_AGAIN_SECONDS))  # noqa: S311
         raise WarehouseError(f"{self._named(table)} keeps being changed by others: refresh again in a minute.")
 
+    def outdated(self, tables: Sequence[Table]) -> list[Table]:
+        """Tables of ours for which something else was last made than the catalogue describes; one call for each."""
+        return [t for t in tables if (held := self.find(t.name)) is not None and not self._follows(t, held)]
+
+    def _follows(self, table: Table, held: bigquery.Table) -> bool:
+        """Whether what was last made for a table is what is wanted; somebody else's is not looked at."""
+        stored = stored_columns(held)
+        sql = TableSql(BIGQUERY, self._schema, table, tuple(stored))
+        # The view of all rows is left out where a table that it needs cannot be had.
+        wanted = {self._layout_of(table, stored, _made_over(sql, united=united)) for united in (True, False)}
+        return ID not in held.labels or held.labels.get(LAYOUT) in wanted
+
     def find(self, name: str) -> bigquery.Table | None:
         """A table as it is, or ``None``."""
         try:

@@ -673,6 +673,11 @@ class BigQueryWarehouse:
         statements = make(Place(BIGQUERY, self._schema, stored, ids, HEAVY_DAYS))
         return [[tuple(_naive(value) for value in row) for row in self._ask(s, what)] for s in statements]
 
+    def outdated(self, tables: Sequence[Table]) -> list[Table]:
+        """Tables that were last made otherwise than the catalogue describes them; the next write to one mends it."""
+        listed = self._layouts.listed() if self._exists() else {}
+        return self._layouts.outdated([t for t in tables if t.name in listed])
+
     # Copying.
 
     def parts(self) -> BigQueryParts:
