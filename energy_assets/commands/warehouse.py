@@ -61,7 +61,7 @@ def copy(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON on standard output.")] = False,
 ) -> None:
-    """Make one warehouse hold exactly what the other holds: rows, history, receipts, quarantine.
+    """Make one warehouse hold exactly what the other holds: rows, history, receipts, quarantine, the ledger of gaps.
 
     Each piece is verified by count and content on both sides. A copy that was stopped goes on where it was; one that is
     run again moves only what has changed. Both warehouses are those that the settings describe.

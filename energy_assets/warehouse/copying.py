@@ -26,11 +26,22 @@ import pyarrow.compute as pc
 
 from energy_assets.catalogue.model import Table
 from energy_assets.errors import MovedError, WarehouseError
-from energy_assets.warehouse.interface import Part, Parts, Relation, StoredTable, Transferable, Warehouse
+from energy_assets.warehouse.interface import (
+    Part,
+    Parts,
+    Recorded,
+    Relation,
+    StoredTable,
+    Transferable,
+    Warehouse,
+)
 from energy_assets.warehouse.parts import Fingerprint, fingerprint, whole
 from energy_assets.warehouse.staging import ARROW_TYPES
 
-RELATIONS: tuple[Relation, ...] = ("rows", "history", "quarantine", "days", "receipts")
+RELATIONS: tuple[Relation, ...] = ("rows", "history", "quarantine", "gaps", "days", "receipts")
+
+TABLELESS: tuple[Relation, ...] = ("quarantine", "gaps", "receipts")
+"""Those that may hold something of a table that nothing was ever written to."""
 
 PIECE_ROWS = 250_000
 """Rows above which a month is cut into days: what a commit of the largest tables takes a few seconds for."""
@@ -173,17 +184,17 @@ class _TableCopying:
         self._result = TableCopy(table.name, table.dataset)
         self._ids = _Identities()
         self._generation = 0
-        self._until: datetime | None = None
+        self._known = Recorded()
         self._days: dict[Relation, Mapping[date, int]] = {}
 
     def look(self) -> int:
         """See what there is to copy; gives its rows.
 
         Receipts recorded after this moment are left to the next copy: the rows that they vouch for may be read before
-        they are written.
+        they are written. So are gaps.
         """
-        self._until = self._source.newest_receipt(self._table)
-        found = self._source.days([self._part(r, self._until) for r in RELATIONS])
+        self._known = self._source.newest(self._table)
+        found = self._source.days([self._part(r, self._until(r)) for r in RELATIONS])
         self._days = dict(zip(RELATIONS, found, strict=True))
         self._result.rows = {r: sum(days.values()) for r, days in self._days.items()}
         return sum(self._result.rows.values())
@@ -200,11 +211,14 @@ class _TableCopying:
             made = self._target.prepare(self._table, held.columns)
             self._ids = _Identities(held.table_id, made.table_id)
         self._generation = self._target.generation(self._table)
-        for relation in RELATIONS if held is not None else ("quarantine", "receipts"):
+        for relation in RELATIONS if held is not None else TABLELESS:
             self._relation(relation, here[relation], progress)
-        self._result.changed = self._source.newest_receipt(self._table) != self._until
+        self._result.changed = self._source.newest(self._table) != self._known
         self._result.seconds = time.monotonic() - began
         return self._result
+
+    def _until(self, relation: Relation) -> datetime | None:
+        return self._known.gap_utc if relation == "gaps" else self._known.receipt_utc
 
     def _part(self, relation: Relation, until: datetime | None = None) -> Part:
         return whole(self._table, relation, until)
@@ -234,7 +248,7 @@ class _TableCopying:
     def _relation(self, relation: Relation, here: Mapping[date, int], progress: _Progress) -> None:
         there = self._days[relation]
         for first, last in pieces(there, here):
-            part = Part(self._table, relation, first, last, self._until)
+            part = Part(self._table, relation, first, last, self._until(relation))
             rows = sum(count for day, count in there.items() if first <= day <= last)
             before = sum(count for day, count in here.items() if first <= day <= last)
             self._piece(part, rows, before)

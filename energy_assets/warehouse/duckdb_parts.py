@@ -17,7 +17,7 @@ import pyarrow as pa
 from energy_assets.catalogue.model import FieldType, Table
 from energy_assets.errors import MovedError, WarehouseError
 from energy_assets.warehouse import service
-from energy_assets.warehouse.interface import Origin, Part, StoredTable
+from energy_assets.warehouse.interface import Origin, Part, Recorded, StoredTable
 from energy_assets.warehouse.merge import STORED_TYPES, Known, TableLayout, one
 from energy_assets.warehouse.parts import (
     BATCH_ROWS,
@@ -26,6 +26,8 @@ from energy_assets.warehouse.parts import (
     PartSql,
     by_part,
     check_names,
+    names_asked,
+    newest,
     travelling,
     uncatalogued,
 )
@@ -78,7 +80,7 @@ class DuckDBParts:
             if opened is None:
                 return set()
             cursor, known = opened
-            asked = cursor.execute(f"SELECT DISTINCT table_name FROM {self._name(service.RECEIPTS)}").fetchall()
+            asked = cursor.execute(names_asked(DUCKDB, self._schema)).fetchall()
         return {*known.ids, *(name for (name,) in asked)}
 
     def held(self, table: Table) -> StoredTable | None:
@@ -98,12 +100,11 @@ class DuckDBParts:
             raise WarehouseError(f"{self._schema}.{table.name} could not be made: drop it by hand, then copy again.")
         return found
 
-    def newest_receipt(self, table: Table) -> datetime | None:
-        """When the table's newest receipt was recorded."""
-        query = f"SELECT max(recorded_utc) FROM {self._name(service.RECEIPTS)} WHERE table_name = ?"
+    def newest(self, table: Table) -> Recorded:
+        """When the newest record of each kind was written about the table."""
         with self._opened.reading("Reading the receipts") as opened:
-            rows = opened[0].execute(query, [table.name]).fetchall() if opened else [(None,)]
-        return service.aware(rows[0][0])
+            rows = opened[0].execute(newest(DUCKDB, self._schema, table)).fetchall() if opened else [(None, None)]
+        return Recorded(*map(service.aware, rows[0]))
 
     def generation(self, table: Table) -> int:
         """Receipts of the table: every refresh leaves one."""

@@ -243,7 +243,7 @@ class Warehouse(Protocol):
 
 Origin = Literal["provider", "sandbox"]
 
-Relation = Literal["rows", "history", "quarantine", "days", "receipts"]
+Relation = Literal["rows", "history", "quarantine", "gaps", "days", "receipts"]
 """What a store keeps of one table, in the order in which it is copied: receipts vouch for everything before them."""
 
 
@@ -254,10 +254,10 @@ class Part:
     Attributes:
         table: The table's description.
         relation: Which of its relations.
-        from_day: First day: of rows, history and rows per day the settlement day, of receipts and quarantine the UTC
-            day on which the window begins.
+        from_day: First day: of rows, history and rows per day the settlement day, of receipts, quarantine and gaps the
+            UTC day on which the window begins.
         to_day: Last day, inclusive.
-        until: Leave out receipts, quarantine and rows per day recorded later.
+        until: Leave out what was recorded later, but for rows and history.
     """
 
     table: Table
@@ -284,6 +284,19 @@ class StoredTable:
     columns: Mapping[str, FieldType]
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """When the newest records about a table were written; ``None`` where there are none.
+
+    Attributes:
+        receipt_utc: The newest receipt.
+        gap_utc: The newest row of the ledger of gaps, which is kept apart from any refresh.
+    """
+
+    receipt_utc: datetime | None = None
+    gap_utc: datetime | None = None
+
+
 class Parts(Protocol):
     """A store's relations as they are stored, to be read and replaced in parts."""
 
@@ -295,7 +308,7 @@ class Parts(Protocol):
         ...
 
     def names(self) -> set[str]:
-        """Tables of which anything is held: rows, or receipts of requests that brought none."""
+        """Tables of which anything is held: rows, receipts of requests that brought none, or gaps."""
         ...
 
     def held(self, table: Table) -> StoredTable | None:
@@ -310,8 +323,8 @@ class Parts(Protocol):
         """
         ...
 
-    def newest_receipt(self, table: Table) -> datetime | None:
-        """When the table's newest receipt was recorded."""
+    def newest(self, table: Table) -> Recorded:
+        """When the newest record of each kind was written about the table."""
         ...
 
     def generation(self, table: Table) -> int:

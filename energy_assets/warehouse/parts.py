@@ -37,6 +37,7 @@ SEPARATOR = "\x1f"
 
 SERVICE: Mapping[Relation, tuple[str, tuple[tuple[str, StoredType], ...]]] = {
     "quarantine": (service.QUARANTINE, service.QUARANTINE_COLUMNS),
+    "gaps": (service.GAPS, service.GAPS_COLUMNS),
     "days": (service.DAYS, service.DAYS_COLUMNS),
     "receipts": (service.RECEIPTS, service.RECEIPT_COLUMNS),
 }
@@ -147,6 +148,23 @@ class PartSql:
     def insert(self, columns: Sequence[str], source: str) -> str:
         """Append rows of a relation or query whose columns have these names and types."""
         return f"INSERT INTO {self.qualified} ({self.dialect.identifiers(columns)}) {source}"
+
+
+def names_asked(dialect: Dialect, schema: str) -> str:
+    """Names of the tables that receipts or gaps are about."""
+    receipts, gaps = (dialect.qualified(schema, name) for name in (service.RECEIPTS, service.GAPS))
+    both = f"SELECT R.table_name FROM {receipts} R UNION ALL SELECT G.table_name FROM {gaps} G"
+    return f"SELECT DISTINCT N.table_name FROM ({both}) N"
+
+
+def newest(dialect: Dialect, schema: str, table: Table) -> str:
+    """When the newest receipt and the newest gap of a table were recorded, as one row."""
+    about = f"WHERE N.table_name = {dialect.text(table.name)}"
+    receipt, gap = (
+        f"(SELECT max(N.recorded_utc) FROM {dialect.qualified(schema, name)} N {about})"
+        for name in (service.RECEIPTS, service.GAPS)
+    )
+    return f"SELECT {receipt}, {gap}"
 
 
 def by_part(rows: Iterable[Sequence[Any]], count: int) -> list[dict[date, int]]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,12 @@ from energy_assets.catalogue import select
 from energy_assets.catalogue.derived import GENERATION_MIX
 from energy_assets.catalogue.model import Field, Table
 from energy_assets.errors import UnknownAsOfError, WarehouseError
-from energy_assets.ingest.model import QUARANTINE_SCHEMA
+from energy_assets.ingest.model import QUARANTINE_SCHEMA, Gap
 from energy_assets.warehouse import copying
 from energy_assets.warehouse.copying import copy, pieces
 from energy_assets.warehouse.duckdb import DuckDBWarehouse
 from energy_assets.warehouse.interface import Warehouse
+from energy_assets.warehouse.ledger import read_gaps
 from energy_assets_tests.bigquery.server import Addresses
 from energy_assets_tests.contract.store import (
     DAY,
@@ -46,7 +48,10 @@ from energy_assets_tests.e2e.conftest import MakeWorld
 from energy_assets_tests.e2e.world import World
 
 FEW = (PRICES, ACTIONS)
-TABLES = (PRICES, FORECAST, RUNS, ACTIONS, PROFILE, REGISTER)
+UNWRITTEN = replace(PRICES, name="test_unwritten", dataset="UNWRITTEN")
+"""Of this only the ledger of gaps knows."""
+
+TABLES = (PRICES, FORECAST, RUNS, ACTIONS, PROFILE, REGISTER, UNWRITTEN)
 LAST = DAY + timedelta(days=40)
 
 
@@ -101,7 +106,15 @@ def fill(store: Store) -> DuckDBWarehouse:
     )
     warehouse.record([receipt(PROFILE, window(), status="failed", reason="refused", http_status=None)], quarantine)
     warehouse.record([receipt(PRICES, window(DAY + timedelta(days=1)), status="silent")])
+    warehouse.note_gaps([gap(PRICES), gap(PRICES, day=LAST), gap(ACTIONS, why="never_published", note="it's \n gone")])
+    warehouse.note_gaps([gap(PRICES, closed_utc=at("20 10:00"), note="filled"), gap(UNWRITTEN)])
     return warehouse
+
+
+def gap(table: Table, day: date = DAY, **others: Any) -> Gap:
+    span = window(day)
+    made = Gap(table.dataset, table.name, span.from_utc, span.to_utc, "", "missed", span.to_utc, span.to_utc)
+    return replace(made, **others)
 
 
 def answers(warehouse: Warehouse, tables: Sequence[Table], moments: Sequence[datetime]) -> dict[str, Any]:
@@ -136,7 +149,7 @@ def kept(store: Store, tables: Sequence[Table] = TABLES) -> dict[str, list[str]]
     """Rows of the service tables that a copy of some tables carries, in one order."""
     found = {}
     names = {name for table in tables for name in (table.name, table.dataset)}
-    for name in ("_receipts", "_quarantine", "_days"):
+    for name in ("_receipts", "_quarantine", "_gaps", "_days"):
         rows = [row for row in store.service_rows(name) if row.get("table_name", row.get("dataset")) in names]
         rows = [{**row, "table_id": bool(row.get("table_id"))} for row in rows]
         found[name] = sorted(json.dumps(row, default=str, sort_keys=True) for row in rows)
@@ -207,6 +220,7 @@ def test_a_tampered_target_is_noticed_and_mended(tmp_path: Path, bigquery: BigQu
         f"UPDATE {{}}.{PRICES.name} SET price = 6.5 WHERE price = 5.5",
         f"UPDATE {{}}.{ACTIONS.name}_history SET cost = 9 - cost - id WHERE TRUE",
         f"UPDATE {{}}._receipts SET url = 'elsewhere' WHERE table_name = '{ACTIONS.name}'",
+        f"UPDATE {{}}._gaps SET why = 'missed' WHERE table_name = '{ACTIONS.name}'",
     ]
     for statement in statements:
         if back:
@@ -215,7 +229,7 @@ def test_a_tampered_target_is_noticed_and_mended(tmp_path: Path, bigquery: BigQu
         else:
             bigquery.query(statement.format(bigquery.dataset))
     done = {c.table: c for c in copy(source, target, FEW).tables}
-    assert {name: c.mended for name, c in done.items()} == {PRICES.name: 1, ACTIONS.name: 2}
+    assert {name: c.mended for name, c in done.items()} == {PRICES.name: 1, ACTIONS.name: 3}
     assert answers(target, FEW, moments(store)) == answers(source, FEW, moments(store))
     assert kept(tampered, FEW) == kept(store, FEW)
 
@@ -299,6 +313,26 @@ def test_what_is_written_meanwhile_is_left_to_the_next_copy(
     assert len(bigquery.service_rows("_receipts")) == 4
     assert [c.changed for c in copy(source, target, [PRICES]).tables] == [False]
     assert answers(target, [PRICES], []) == answers(source, [PRICES], [])
+
+
+def test_a_decision_about_a_gap_that_is_made_meanwhile_is_left_to_the_next_copy(
+    tmp_path: Path, bigquery: BigQueryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = fill(DuckDBStore(tmp_path)), bigquery.open()
+    spool = copying._spool
+    accepted = gap(PRICES, day=LAST, why="never_published", note="ticket 4711")
+
+    def slow(*arguments: Any) -> Any:
+        if all(g.note != accepted.note for g in read_gaps(source)):
+            source.note_gaps([accepted])
+        return spool(*arguments)
+
+    monkeypatch.setattr(copying, "_spool", slow)
+    assert [c.changed for c in copy(source, target, [PRICES]).tables] == [True]
+    assert [g.why for g in read_gaps(target)] == ["missed"]
+    assert [c.changed for c in copy(source, target, [PRICES]).tables] == [False]
+    assert read_gaps(target) == [g for g in read_gaps(source) if g.table == PRICES.name]
+    assert [g.note for g in read_gaps(target)] == ["ticket 4711"]
 
 
 def test_pieces_hold_every_day_once() -> None:

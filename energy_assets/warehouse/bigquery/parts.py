@@ -2,8 +2,8 @@
 
 Rows are read through the Storage Read API and replaced by one transaction, which takes the turn of the table's next
 commit: a refresh that writes the same table either comes before it, and the transaction is not run, or after it.
-Receipts and quarantine, to which a refresh only appends, are counted apart, so that of two copies one comes first. The
-statements are in ``energy_assets.warehouse.parts``; when to replace what is decided in ``copying``.
+Receipts, quarantine and gaps, to which others only append, are counted apart, so that of two copies one comes first.
+The statements are in ``energy_assets.warehouse.parts``; when to replace what is decided in ``copying``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from energy_assets.warehouse.bigquery.fence import Fence, expect, newest_generat
 from energy_assets.warehouse.bigquery.jobs import CALL_SECONDS, NO_RETRY, Jobs, told
 from energy_assets.warehouse.bigquery.layout import ID, Layouts, stored_columns
 from energy_assets.warehouse.bigquery.stager import Rows, StagedRows, Stager, released
-from energy_assets.warehouse.interface import Origin, Part, StoredTable
+from energy_assets.warehouse.interface import Origin, Part, Recorded, StoredTable
 from energy_assets.warehouse.parts import (
     FENCED,
     SEPARATOR,
@@ -34,6 +34,8 @@ from energy_assets.warehouse.parts import (
     by_part,
     check_names,
     joined,
+    names_asked,
+    newest,
     travelling,
     travelling_kind,
     uncatalogued,
@@ -86,8 +88,8 @@ class BigQueryParts:
         """Tables of which anything is held."""
         if not self._ready():
             return set()
-        query = f"SELECT DISTINCT table_name FROM {self._name(service.RECEIPTS)}"
-        return {*self._layouts.listed(), *(name for (name,) in self._ask(query, "Listing the tables"))}
+        asked = self._ask(names_asked(BIGQUERY, self._schema), "Listing the tables")
+        return {*self._layouts.listed(), *(name for (name,) in asked)}
 
     def held(self, table: Table) -> StoredTable | None:
         """The table as it is stored; ``None`` where there is none of ours."""
@@ -105,13 +107,11 @@ class BigQueryParts:
         self._held[table.name] = StoredTable(prepared.table_id, prepared.stored)
         return self._held[table.name]
 
-    def newest_receipt(self, table: Table) -> datetime | None:
-        """When the table's newest receipt was recorded."""
+    def newest(self, table: Table) -> Recorded:
+        """When the newest record of each kind was written about the table."""
         if not self._ready():
-            return None
-        receipts, name = self._name(service.RECEIPTS), BIGQUERY.text(table.name)
-        (newest,) = self._one(f"SELECT max(recorded_utc) FROM {receipts} WHERE table_name = {name}", table)
-        return cast("datetime | None", newest)
+            return Recorded()
+        return Recorded(*self._one(newest(BIGQUERY, self._schema, table), table))
 
     def generation(self, table: Table) -> int:
         """Commits that have changed the table so far."""
