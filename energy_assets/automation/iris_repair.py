@@ -16,7 +16,7 @@ import dagster as dg
 from energy_assets.assets.provider import RefreshConfig, explained
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
-from energy_assets.automation.jobs import IRIS_REPAIR, LONGEST_PAST
+from energy_assets.automation.jobs import IRIS_REPAIR, LONGEST_PAST, NO_CHECKS
 from energy_assets.automation.schedules import active_run
 
 if TYPE_CHECKING:
@@ -76,5 +76,6 @@ def _request(ask: "Ask", now: datetime) -> dg.RunRequest:
         run_key=f"{now:%Y-%m-%dT%H:%MZ} {ask.from_utc.isoformat()} {ask.to_utc.isoformat()} {len(ask.entries)}",
         partition_key=ask.day.isoformat(),
         asset_selection=[key_of(d) for d in ask.entries],
+        asset_check_keys=NO_CHECKS,
         run_config=dg.RunConfig(ops={"iris": config}),
     )

@@ -34,6 +34,10 @@ LIVE_TAGS = {LANE: LIVE, PRIORITY: "10", MAX_RUNTIME: str(int(LONGEST_LIVE.total
 PAST_TAGS = {LANE: BACKFILL, MAX_RUNTIME: str(int(LONGEST_PAST.total_seconds()))}
 REPAIR_TAGS = PAST_TAGS | {LANE: REPAIR}
 
+NO_CHECKS: Sequence[dg.AssetCheckKey] = ()
+"""Goes with every selection of assets that is requested. Without it Dagster plans all checks of these assets too, and
+shows what no step of the run evaluates as skipped, over the verdicts of the looks."""
+
 BMRS_REFRESH = "bmrs_refresh"
 BMRS_REVISIONS = "bmrs_revisions"
 BMRS_REPAIR = "bmrs_repair"

@@ -16,7 +16,14 @@ from energy_assets.assets.partitions import range_tags
 from energy_assets.assets.provider import RefreshConfig
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
-from energy_assets.automation.jobs import BMRS_REFRESH, BMRS_REPAIR, BMRS_REVISIONS, LONGEST_LIVE, LONGEST_PAST
+from energy_assets.automation.jobs import (
+    BMRS_REFRESH,
+    BMRS_REPAIR,
+    BMRS_REVISIONS,
+    LONGEST_LIVE,
+    LONGEST_PAST,
+    NO_CHECKS,
+)
 from energy_assets.automation.repair import repair_requests
 from energy_assets.automation.ticks import Request, refresh_requests, revision_requests
 from energy_assets.catalogue.model import Dataset
@@ -144,5 +151,6 @@ def run_request(request: Request, tick: datetime) -> dg.RunRequest:
         partition_key=request.first.isoformat() if single else None,
         tags={} if single else range_tags(request.first, request.last),
         asset_selection=[key_of(d) for d in request.datasets],
+        asset_check_keys=NO_CHECKS,
         run_config=dg.RunConfig(ops={provider: RefreshConfig(refetch=False)}),
     )

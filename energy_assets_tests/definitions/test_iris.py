@@ -16,6 +16,7 @@ from energy_assets.assets.resources import Platform
 from energy_assets.automation.build import build_definitions
 from energy_assets.automation.iris import LOST_AFTER
 from energy_assets.automation.iris_repair import ASKS_AT_ONCE
+from energy_assets.automation.jobs import NO_CHECKS
 from energy_assets.ingest.asked import ASK_AGAIN
 from energy_assets.ingest.holes import find_holes
 from energy_assets.sandbox.archive import CONTAINER_PATH, ArchiveSandbox
@@ -253,6 +254,7 @@ def test_an_outage_that_the_queue_forgot_is_filled_by_runs_that_the_sensor_reque
         beating(world, now, 180, 0, "two")
         requests, _ = world.tick("iris_repair_sensor")
         assert len(requests) == ASKS_AT_ONCE and all(r.asset_selection == [KEY] for r in requests)
+        assert all(r.asset_check_keys == NO_CHECKS for r in requests)
         assert [r.partition_key for r in requests] == sorted((r.partition_key for r in requests), reverse=True)
         assert len({r.run_key for r in requests}) == ASKS_AT_ONCE
         assert world.tick("iris_repair_sensor")[0] == [], "a request is remembered before it has been answered"

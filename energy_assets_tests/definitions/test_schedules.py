@@ -73,6 +73,20 @@ def test_the_refresh_asks_for_the_london_day(at: str, day: str, tmp_path: Path, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["bmrs_refresh", "bmrs_revisions"])
+def test_a_run_of_a_schedule_plans_no_check(name: str, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """The UI shows a planned check that nobody evaluates as skipped, over the verdict that was told."""
+    defs = build(tmp_path)
+    for request in tick(defs, f"{name}_schedule", instance, "2026-07-15T12:15")[0]:
+        checks = request.asset_check_keys
+        run = defs.resolve_job_def(name).get_subset(
+            asset_selection=set(request.asset_selection or ()),
+            # As Dagster's scheduler reads a request.
+            asset_check_selection=set(checks) if checks is not None else None,
+        )
+        assert not run.asset_layer.asset_graph.asset_check_keys
+
+
 def test_the_refresh_ticks_every_quarter_of_an_hour_through_both_clock_changes(tmp_path: Path) -> None:
     schedule = build(tmp_path).resolve_schedule_def("bmrs_refresh_schedule")
     for start in (datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)):
