@@ -243,7 +243,8 @@ def plural(number: int, word: str) -> str:
 def new_table(*columns: str) -> Table:
     """A table without frame, whose cells are not wrapped.
 
-    A column whose name begins with ``>`` is aligned right; one that begins with ``~`` holds prose and is wrapped.
+    A column whose name begins with ``>`` is aligned right; one that begins with ``~`` holds prose, or names that may be
+    too long, and is wrapped.
     """
     from rich import box
     from rich.table import Table
@@ -258,7 +259,7 @@ def new_table(*columns: str) -> Table:
         if column.startswith(">"):
             table.add_column(column[1:], justify="right", no_wrap=True)
         elif column.startswith("~"):
-            table.add_column(column[1:])
+            table.add_column(column[1:], overflow="fold")
         else:
             table.add_column(column, no_wrap=True)
     return table

@@ -30,7 +30,7 @@ NARROW = 90
 """Below this width a provider's line has no room for when it was last asked."""
 
 FAILURES_SHOWN = 5
-"""Failures told in full below the table; all of them are in the table and in ``--json``."""
+"""Failures told in full below the table, and in each section besides those in its lines; ``--json`` has all of them."""
 
 STYLES: dict[State, str] = {"ok": "green", "empty": "dim", "missing": "yellow", "suspect": "yellow", "failed": "red"}
 
@@ -208,13 +208,12 @@ def _show(out: Console, overview: Overview, selection: str) -> None:
     out.print()
     for line in status_lines(overview.reports, overview.days, overview.place):
         console.say(out, line)
+    if overview.stale:
+        console.say(
+            out, f"! stale, because more was due since the last success: {', '.join(overview.stale)}", style="red"
+        )
     for section in overview.sections:
-        first, *rest = section.lines or ("–",)
-        console.say(out, f"{section.title}: {first}")
-        for line in rest:
-            console.say(out, f"  {line}", style="dim")
-    for sentence in _not_told_yet(overview):
-        console.say(out, f"! {sentence}", style="red")
+        _show_section(out, section)
     for line in what_to_do(overview.reports, selection):
         console.say_command(out, line)
 
@@ -236,10 +235,18 @@ def providers_table(overview: Overview, *, brief: bool = False) -> Table:
     return table
 
 
-def _not_told_yet(overview: Overview) -> list[str]:
-    """What is wrong besides what the tables and their lines say already."""
-    stale = [f"stale, because more was due since the last success: {', '.join(overview.stale)}"]
-    return [*(stale if overview.stale else []), *(w for s in overview.sections for w in s.wrong)]
+def _show_section(out: Console, section: Section) -> None:
+    """One section, each thing that is wrong in it once."""
+    first, *rest = section.lines or ("–",)
+    console.say(out, f"{section.title}: {first}")
+    for line in rest:
+        wrong = line in section.wrong
+        console.say(out, f"{'!' if wrong else ' '} {line}", style="red" if wrong else "dim")
+    others = [w for w in section.wrong if w not in section.lines]
+    for sentence in others[:FAILURES_SHOWN]:
+        console.say(out, f"! {sentence}", style="red")
+    if len(others) > FAILURES_SHOWN:
+        console.say(out, f"! and {len(others) - FAILURES_SHOWN:,} more: --json has them", style="red")
 
 
 def show_status(out: Console, reports: Sequence[DatasetReport], now: datetime, rows_of: str = "today") -> None:
@@ -247,11 +254,14 @@ def show_status(out: Console, reports: Sequence[DatasetReport], now: datetime, r
     held = [r for r in reports if r.state != "empty"]
     if not held:
         return
-    table = console.new_table("dataset", "success", "newest (UTC)", f">{rows_of}", ">missing", "outcome")
+    # Families of NESO's have long names; when a provider last answered stands in the table above.
+    brief = out.width < NARROW
+    columns = ["~dataset", "success", "newest (UTC)", f">{rows_of}", ">missing", "outcome"]
+    table = console.new_table(*(name for name in columns if not (brief and name == "success")))
     for report in held:
         table.add_row(
             report.dataset.code,
-            console.ago(report.held.last_success_utc, now),
+            *(() if brief else (console.ago(report.held.last_success_utc, now),)),
             newest_text(report),
             console.count(report.held.rows_today),
             console.count(len(report.missing)),

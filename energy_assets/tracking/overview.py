@@ -43,7 +43,7 @@ class Section:
     Attributes:
         name: Its name in JSON.
         title: Its name for people.
-        lines: The report for people, the most important line first.
+        lines: The report for people, the most important line first; may have some of what is wrong, word for word.
         wrong: One sentence for each thing that somebody has to see to.
         plain: The report for programs.
     """
@@ -170,8 +170,8 @@ def gaps_section(warehouse: Warehouse, datasets: Sequence[Dataset], now: datetim
     gaps = [g for g in read_gaps(warehouse) if g.table in by_table]
     tally = Counter(g.why for g in gaps)
     lines = [", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in sorted(tally.items())) or "none known"]
-    told = conditions(gaps, by_table, now)
-    lines += [c.text for c in told[:NAMED]]
+    wrong = [f"{c.subject}: {c.text}" for c in conditions(gaps, by_table, now)]
+    lines += wrong[:NAMED]
     plain = [
         {
             "dataset": by_table[g.table],
@@ -185,7 +185,7 @@ def gaps_section(warehouse: Warehouse, datasets: Sequence[Dataset], now: datetim
         }
         for g in gaps
     ]
-    return Section("gaps", "gaps", tuple(lines), tuple(f"{c.subject}: {c.text}" for c in told), plain)
+    return Section("gaps", "gaps", tuple(lines), tuple(wrong), plain)
 
 
 def disk_section(settings: Settings) -> Section:
@@ -220,9 +220,9 @@ def alerts_section(settings: Settings) -> Section:
     alerts = open_alerts(settings)
     holding = [i for i in alerts.incidents() if i.holds]
     deaf = alerts.trouble()
-    lines = [f"{len(holding)} open" if holding else "none open"]
-    lines += [f"{i.subject}: {i.text}" for i in holding[:NAMED]]
     wrong = [f"alert open since {i.opened_utc:%Y-%m-%d %H:%MZ}: {i.subject}" for i in holding]
+    # What an incident says at length is told where it was found.
+    lines = [f"{len(holding)} open" if holding else "none open", *wrong[:NAMED]]
     wrong += [f"{label} does not take messages: {reason}" for label, reason in deaf.items()]
     plain = {
         "open": [
@@ -248,8 +248,8 @@ def checks_section(known: Orchestrated, datasets: Sequence[Dataset]) -> Section:
     codes = {d.code for d in datasets}
     red = [v for v in known.verdicts if v.dataset in codes]
     errors = sum(v.severity == "error" for v in red)
-    lines = [_checks_line(known.checks, errors, len(red) - errors)]
-    lines += [f"{v.check} ({v.severity}): {v.text}" for v in red[:NAMED]]
+    wrong = tuple(f"{v.check} ({v.severity}): {v.text}" for v in red)
+    lines = (_checks_line(known.checks, errors, len(red) - errors), *wrong[:NAMED])
     plain = {
         "with_verdict": known.checks,
         "failing": [
@@ -257,7 +257,7 @@ def checks_section(known: Orchestrated, datasets: Sequence[Dataset]) -> Section:
             for v in red
         ],
     }
-    return Section("checks", "checks", tuple(lines), tuple(f"{v.check}: {v.text}" for v in red), plain)
+    return Section("checks", "checks", lines, wrong, plain)
 
 
 def runs_section(known: Orchestrated, now: datetime) -> Section:
