@@ -166,7 +166,8 @@ def _reason(instance: dg.DagsterInstance, asked: datetime | None, now: datetime)
         asked: When the last sync was asked for, aware.
         now: The present, aware.
     """
-    if asked is None or now - asked >= AT_LEAST_EVERY:
+    # A moment that lies ahead was written by a clock that was wrong.
+    if asked is None or not timedelta(0) <= now - asked < AT_LEAST_EVERY:
         return "the clock"
     jobs: Sequence[str] = FOLLOWED if now - asked < LOADS_EVERY else (*FOLLOWED, IRIS_LOAD)
     return next((job for job in jobs if _has_ended(instance, job, asked)), None)

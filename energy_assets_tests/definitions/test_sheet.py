@@ -147,6 +147,15 @@ def test_a_sync_follows_each_refresh_and_loads_only_each_quarter_of_an_hour(worl
         assert [r.tags["energy_assets/after"] for r in world.tick()[0]] == ["the clock"]
 
 
+def test_a_clock_that_was_ahead_does_not_stop_syncs(world: World) -> None:
+    start = datetime(2026, 7, 15, 12, 0, tzinfo=UTC)
+    with time_machine.travel(start + timedelta(days=365), tick=False):
+        assert len(world.tick()[0]) == 1
+    with time_machine.travel(start, tick=False):
+        assert [r.tags["energy_assets/after"] for r in world.tick()[0]] == ["the clock"]
+        assert world.tick()[0] == []
+
+
 def test_no_two_syncs_at_once(world: World) -> None:
     world.instance.create_run_for_job(world.defs.resolve_job_def(SYNC_SHEET), status=dg.DagsterRunStatus.STARTED)
     requests, reason = world.tick()
