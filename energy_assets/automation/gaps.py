@@ -29,8 +29,11 @@ HOURLY = "10 * * * *"
 """Ten past: the refresh of the full hour has ended, and the checks have not begun."""
 
 WHOLE_LOOK_HOUR = 5
-"""Hour, London, in which the look goes back as far as the repair asks: nobody is at work, and the clock never skips
-it. Of a quarter BigQuery charges for every receipt."""
+"""Hour, London, from which on the first look of a day goes back as far as the repair asks: nobody is at work, and the
+clock never skips it. Of a quarter BigQuery charges for every receipt."""
+
+WHOLE_LOOK_TAG = "energy_assets/whole_look"
+"""Tag with the day of a run that looks back so far: a machine that was off at that hour does so when it is on."""
 
 GAPS_TAGS = {LANE: LIVE, MAX_RUNTIME: str(int(LONGEST_LIVE.total_seconds()))}
 """Without priority: the refresh comes first."""
@@ -99,10 +102,13 @@ def gaps_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.S
     if active is not None:
         return dg.SkipReason(f"run {active} of {GAPS} is still active")
     tick = context.scheduled_execution_time
-    days = LONGEST_LOOK_DAYS if tick.hour == WHOLE_LOOK_HOUR else 0
+    tag = {WHOLE_LOOK_TAG: f"{tick:%Y-%m-%d}"}
+    done = dg.RunsFilter(job_name=GAPS, tags=tag, statuses=[dg.DagsterRunStatus.SUCCESS])
+    whole = tick.hour >= WHOLE_LOOK_HOUR and not context.instance.get_run_records(done, limit=1)
     return dg.RunRequest(
         run_key=f"{tick.astimezone(UTC):%Y-%m-%dT%H:%MZ}",
-        run_config=dg.RunConfig(ops={"keep_ledger": GapsConfig(days=days)}),
+        run_config=dg.RunConfig(ops={"keep_ledger": GapsConfig(days=LONGEST_LOOK_DAYS if whole else 0)}),
+        tags=tag if whole else {},
     )
 
 

@@ -203,19 +203,18 @@ def _show(gaps: Sequence[Gap], chosen: Mapping[str, Dataset], now: datetime) -> 
 
     if not gaps:
         return
-    table = console.new_table("dataset", "from (UTC)", "to (UTC)", "why", "since (UTC)", "~what will happen")
+    # Times stand one above the other, so that everything fits into eighty columns.
+    table = console.new_table("~dataset", "from, to (UTC)", "why", "~since when (UTC), what will happen")
     for gap in gaps:
         entry = chosen.get(gap.table)
         ahead = outlook(gap, entry, now) if gap.is_open else f"closed {gap.closed_utc:%Y-%m-%d %H:%M}: {gap.note}"
         note = f" ({gap.note})" if gap.note and gap.is_open else ""
         name = entry.name if entry else gap.dataset.lower()
         table.add_row(
-            f"{name} {gap.branch}".strip(),
-            f"{gap.from_utc:%Y-%m-%d %H:%M}",
-            f"{gap.to_utc:%Y-%m-%d %H:%M}",
+            f"{name}\n{gap.branch}".strip(),
+            f"{gap.from_utc:%Y-%m-%d %H:%M}\n{gap.to_utc:%Y-%m-%d %H:%M}",
             _why(gap),
-            f"{gap.since_utc:%Y-%m-%d %H:%M}",
-            f"{ahead}{note}",
+            f"{gap.since_utc:%Y-%m-%d %H:%M}: {ahead}{note}",
         )
     out = console.stdout()
     out.print(table)
@@ -246,7 +245,7 @@ def _tell_completeness(rows: Sequence[Completeness], as_json: bool) -> None:
         console.say(out, "Nothing has been loaded yet.")
         return
     table = console.new_table(
-        "dataset", ">year", ">expected h", ">held h", ">never published h", ">missing h", ">complete"
+        "~dataset", ">year", ">expected h", ">held h", ">never published h", ">missing h", ">complete"
     )
     for row in rows:
         share = "–" if row.completeness is None else f"{row.completeness:.2%}"

@@ -6,7 +6,7 @@ What counts as missing is decided in ``gaps``. No provider is asked, and no row 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,17 +14,20 @@ from pathlib import Path
 from energy_assets import calendar
 from energy_assets.catalogue.model import Dataset
 from energy_assets.ingest.holdings import RESOURCE
-from energy_assets.ingest.holes import find_holes
+from energy_assets.ingest.holes import NUMBERS_BACK, find_holes
 from energy_assets.ingest.model import Gap
+from energy_assets.ingest.outages import Hole
 from energy_assets.ingest.planner import fetch_interval
 from energy_assets.tracking.gaps import (
     MESSAGES_TABLE,
     REPAIR_DAYS,
     Found,
+    accepted_holes,
     family_gaps,
     hole_gaps,
     now_open,
     reconcile,
+    still_open,
     windowed_gaps,
 )
 from energy_assets.warehouse.interface import Warehouse
@@ -46,10 +49,12 @@ class Look:
     Attributes:
         gaps: Gaps that are open now, of all tables.
         changes: What is to be written to the ledger for that.
+        known: The gaps that were open in the ledger.
     """
 
     gaps: tuple[Gap, ...]
     changes: tuple[Gap, ...]
+    known: tuple[Gap, ...] = ()
 
 
 def judged_datasets(datasets: Sequence[Dataset], profile: str) -> tuple[Dataset, ...]:
@@ -86,19 +91,31 @@ def look(
         found, judged = judging.judge(known, days)
         if root is not None and root.exists():
             codes = {d.table.name: d.code for d in datasets if d.provider == "iris"}
-            found += hole_gaps(find_holes(root, warehouse, now, thorough=False).holes, codes)
-            judged += [g for g in known if g.table == MESSAGES_TABLE or g.table in codes]
+            holes = find_holes(root, warehouse, now, thorough=False).holes
+            pushed = [g for g in known if g.table == MESSAGES_TABLE or g.table in codes]
+            found += accepted_holes(hole_gaps(holes, codes), pushed)
+            judged += [g for g in pushed if _is_looked_at(g, holes, now)]
     changes = reconcile(found, judged, now)
-    return Look(tuple(now_open(known, changes)), tuple(changes))
+    return Look(tuple(now_open(known, changes)), tuple(changes), tuple(known))
 
 
 def keep(look: Look, warehouse: Warehouse) -> None:
-    """Write what a look has found to the ledger.
+    """Write what a look has found to the ledger, but where somebody else has written to it since, as a person does.
 
     Raises:
         WarehouseError: The store refused.
     """
-    warehouse.note_gaps(look.changes)
+    before = {g.key: g for g in look.known}
+    since = {g.key: g for g in read_gaps(warehouse)} if look.changes else {}
+    warehouse.note_gaps([g for g in look.changes if since.get(g.key) == before.get(g.key)])
+
+
+def _is_looked_at(gap: Gap, holes: Iterable[Hole], now: datetime) -> bool:
+    """Whether a gap that is found no more is none any more: older holes are found while heartbeats tell of them."""
+    return gap.to_utc >= now - NUMBERS_BACK or any(
+        gap.table in (h.tables or (MESSAGES_TABLE,)) and h.from_utc < gap.to_utc and h.to_utc > gap.from_utc
+        for h in holes
+    )
 
 
 @dataclass(frozen=True)
@@ -119,6 +136,7 @@ class _Judging:
         own = [g for g in known if g.table in tables]
         first, last = self._days(own, days)
         spans = {d.code: fetch_interval(d, first, last) for d in entries}
+        begins = {d.table.name: spans[d.code][0] for d in self.windowed}
         low, high = min(begin for begin, _ in spans.values()), max(end for _, end in spans.values())
         quarter = calendar.day_start_utc(last - timedelta(days=LONGEST_LOOK_DAYS))
         evidence = read_evidence(self.warehouse, tables, low, high, min(quarter, low))
@@ -143,7 +161,28 @@ class _Judging:
             new = windowed_gaps(d, kept, last, since, seen.get(d.code, ()), troubles[d.table.name], mine, self.now)
             found += [_continued(item, mine, begin) for item in new]
             judged += mine
+        past = self._past([g for g in own if g.table in begins and g.to_utc <= begins[g.table]], days)
+        found += (item for _, items in past for item in items)
+        judged += (gap for gap, _ in past)
         return found, judged
+
+    def _past(self, known: Sequence[Gap], days: int) -> list[tuple[Gap, list[Found]]]:
+        """What is left of gaps from before the days judged, of which a backfill may have brought something.
+
+        What was never published, which gathers over years, is looked at by the longest look only.
+        """
+        by_table = {d.table.name: d for d in self.windowed}
+        chosen: dict[str, list[Gap]] = defaultdict(list)
+        for gap in known:
+            if gap.table in by_table and (gap.why != "never_published" or days >= LONGEST_LOOK_DAYS):
+                chosen[gap.table].append(gap)
+        found = []
+        for table, gaps in chosen.items():
+            entry = by_table[table]
+            span = min(g.from_utc for g in gaps), max(g.to_utc for g in gaps)
+            seen = self.warehouse.coverage([entry.table], *span).get(entry.code, ())
+            found += [(gap, still_open(gap, entry, seen, self.now)) for gap in gaps]
+        return found
 
     def _days(self, known: Sequence[Gap], days: int) -> tuple[date, date]:
         """The days judged: the last ones, and back to the oldest open gap that is to be closed some day."""

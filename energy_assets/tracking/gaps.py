@@ -304,6 +304,34 @@ def hole_gaps(holes: Iterable[Hole], codes: Mapping[str, str]) -> list[Found]:
     return list(found.values())
 
 
+def accepted_holes(found: Iterable[Found], known: Iterable[Gap]) -> list[Found]:
+    """Holes, cut where the ledger has them as never published."""
+    never: dict[str, list[Gap]] = defaultdict(list)
+    for gap in known:
+        if gap.why == "never_published":
+            never[gap.table].append(gap)
+    return [part for item in found for part in _accepted(item, never[item.table])]
+
+
+def still_open(gap: Gap, dataset: Dataset, seen: Sequence[Seen], now: datetime) -> list[Found]:
+    """What is left of a gap whose days are not judged any more: what no receipt covers by now, as the ledger has it.
+
+    Args:
+        gap: An open gap of a dataset that is asked for by windows.
+        dataset: The catalogue entry.
+        seen: Believed receipts that overlap it.
+        now: The present, aware UTC.
+    """
+    first, last = (calendar.settlement_day(at) for at in (gap.from_utc, gap.to_utc - timedelta(microseconds=1)))
+    left = [
+        Found(gap.dataset, gap.table, begin, end, gap.branch, gap.why, gap.since_utc, gap.note)
+        for item in windowed_gaps(dataset, first, last, gap.from_utc, seen, (), (), now)
+        if item.branch == gap.branch
+        and (begin := max(item.from_utc, gap.from_utc)) < (end := min(item.to_utc, gap.to_utc))
+    ]
+    return list(_joined(left))
+
+
 def reconcile(found: Sequence[Found], known: Sequence[Gap], now: datetime) -> list[Gap]:
     """What is to be written to the ledger: gaps that are new, changed, or closed.
 
@@ -334,6 +362,9 @@ def reconcile(found: Sequence[Found], known: Sequence[Gap], now: datetime) -> li
 
 
 def _gap(item: Found, same: Gap | None, lane: Iterable[Gap], now: datetime) -> Gap:
+    if same is not None and same.why == "not_due" and item.why != "not_due":
+        # Until it was due nothing was missing, and nobody waited.
+        same = None
     before = same
     if before is None and item.why != "not_due":
         touching = (g for g in lane if g.from_utc <= item.to_utc and g.to_utc >= item.from_utc)
@@ -384,14 +415,14 @@ def conditions(gaps: Iterable[Gap], names: Mapping[str, str], now: datetime) -> 
 
     Args:
         gaps: Open gaps.
-        names: Names of datasets by table, as people know them.
+        names: Names of the datasets that are kept, as people know them, by table; of others nobody is told.
         now: The present, aware UTC.
     """
     lasting: dict[str, list[Gap]] = defaultdict(list)
     for gap in gaps:
-        if gap.why == "missed" and now - gap.opened_utc >= told_after(gap, now):
+        if gap.table in names and gap.why == "missed" and now - gap.opened_utc >= told_after(gap, now):
             lasting[gap.table].append(gap)
-    return [_condition(names.get(table, table), own, now) for table, own in sorted(lasting.items())]
+    return [_condition(names[table], own, now) for table, own in sorted(lasting.items())]
 
 
 def _condition(name: str, gaps: Sequence[Gap], now: datetime) -> Condition:

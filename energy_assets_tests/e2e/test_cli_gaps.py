@@ -10,10 +10,10 @@ import pytest
 
 from energy_assets import calendar
 from energy_assets.assets.resources import Platform
-from energy_assets.automation.gaps import gaps_job, gaps_schedule
+from energy_assets.automation.gaps import WHOLE_LOOK_TAG, gaps_job, gaps_schedule
 from energy_assets.automation.repair import repair_requests
 from energy_assets.catalogue import dataset
-from energy_assets.ingest.model import Receipt, Window
+from energy_assets.ingest.model import Gap, Receipt, Window
 from energy_assets.ingest.writing import new_receipt_id
 from energy_assets.settings import load_settings
 from energy_assets.tracking.gap_look import LONGEST_LOOK_DAYS
@@ -81,6 +81,26 @@ def test_a_gap_is_listed_accepted_and_taken_back(cli: CommandLine):
     assert cli.run("gaps", "forget", "MID", "--from", str(gone)).code == 1
 
 
+def test_tables_are_whole_at_eighty_columns(cli: CommandLine):
+    """Dataset, window, reason and what becomes of it can be read, whatever is listed."""
+    family = dataset("neso/historic_demand")
+    gone, now = days_ago(GONE), utc_now()
+    begin, end = calendar.day_bounds_utc(gone)
+    resource = "resource=14ebc6eb-aa0d-50d7-88d4-495ea9009b2b"
+    refused = Gap(family.code, family.table.name, begin, end, resource, "missed", end, now, note="It was refused.")
+    cli.ok("gaps", "accept", "MID", "--from", str(gone), "--note", "Elexon says so")
+    warehouse = open_warehouse(load_settings(cli.environ, None))
+    warehouse.note_gaps([refused])
+    warehouse.close()
+    for words in (["gaps", "--all"], ["gaps", "--completeness"]):
+        out = cli.ok(*words, COLUMNS="80").out
+        *table, _ = out.splitlines()
+        assert "…" not in out and max(map(len, table)) <= 80, out
+    listed = cli.ok("gaps", "--all", COLUMNS="80").out
+    for whole in ("bmrs/mid", "never published", f"{begin:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", "Elexon"):
+        assert whole in listed
+
+
 def asked(cli: CommandLine) -> set[date]:
     """Days that the repair asks for."""
     warehouse = open_warehouse(load_settings(cli.environ, None))
@@ -112,11 +132,22 @@ def test_completeness_is_told_by_year(cli: CommandLine):
     assert "MID" in cli.ok("gaps", "--completeness").out
 
 
-@pytest.mark.parametrize(("hour", "days"), [(4, LONGEST_LOOK_DAYS), (5, 0)])
-def test_the_schedule_looks_far_back_once_a_day(hour: int, days: int):
+@pytest.mark.parametrize("hour", [4, 13])
+def test_the_schedule_looks_far_back_once_a_day(hour: int):
+    """At five in the morning; a machine that is off at that hour does so when it is on."""
     tick = (utc_now() - timedelta(days=1)).replace(month=7, day=15, hour=hour, minute=10, second=0)
+    looked: list[tuple[int, str | None]] = []
+
     with dg.instance_for_test() as instance:
-        local = tick.astimezone(calendar.LONDON)
-        with dg.build_schedule_context(instance=instance, scheduled_execution_time=local) as context:
-            (request,) = gaps_schedule.evaluate_tick(context).run_requests or []
-    assert request.run_config["ops"]["keep_ledger"]["config"]["days"] == days
+        for before in (2, 0, -1, -2, -24):
+            local = (tick - timedelta(hours=before)).astimezone(calendar.LONDON)
+            with dg.build_schedule_context(instance=instance, scheduled_execution_time=local) as context:
+                (request,) = gaps_schedule.evaluate_tick(context).run_requests or []
+            tag = request.tags.get(WHOLE_LOOK_TAG)
+            looked.append((request.run_config["ops"]["keep_ledger"]["config"]["days"], tag))
+            if before != 0:
+                # A look that fails, as that at the tick itself does, is made again.
+                instance.create_run_for_job(gaps_job([MID]), tags=request.tags, status=dg.DagsterRunStatus.SUCCESS)
+    far, near = (LONGEST_LOOK_DAYS, f"{tick:%Y-%m-%d}"), (0, None)
+    assert looked[:4] == ([near, far, far, near] if hour == 4 else [far, near, near, near])
+    assert looked[4] == (LONGEST_LOOK_DAYS, f"{tick + timedelta(days=1):%Y-%m-%d}")

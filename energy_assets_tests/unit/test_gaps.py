@@ -254,14 +254,16 @@ def test_after_its_changes_the_ledger_says_what_was_found(before: list[tuple[int
 def test_people_are_told_of_what_was_missed_and_lasts():
     live = gap(NOW - HOUR, NOW, opened_utc=NOW)
     past = gap(day_start(13), day_start(14), opened_utc=NOW)
-    assert conditions([live, past], {}, NOW + TOLD_AFTER - HOUR) == []
-    (one,) = conditions([live, past], {"bmrs_mid": "bmrs/mid"}, NOW + TOLD_AFTER)
+    names = {"bmrs_mid": "bmrs/mid"}
+    assert conditions([live, past], names, NOW + TOLD_AFTER - HOUR) == []
+    (one,) = conditions([live, past], names, NOW + TOLD_AFTER)
     assert (one.key, one.kind, one.severity) == ("gap bmrs/mid", "gap", "warning")
     assert "between 2026-07-20 15:00Z and 2026-07-20 16:00Z" in one.text
-    (both,) = conditions([live, past], {}, NOW + TOLD_AFTER_PAST)
+    (both,) = conditions([live, past], names, NOW + TOLD_AFTER_PAST)
     assert both.text.startswith("2 gaps between 2026-07-12 23:00Z")
     quiet = [replace(past, why=why) for why in ("never_published", "suspect", "not_due", "quarantined")]
-    assert conditions(quiet, {}, NOW + 30 * DAY) == []
+    assert conditions(quiet, names, NOW + 30 * DAY) == []
+    assert conditions([past], {}, NOW + 30 * DAY) == [], "nobody keeps it any more"
 
 
 def test_a_resource_that_keeps_failing_is_a_gap_of_its_family_until_it_succeeds():
