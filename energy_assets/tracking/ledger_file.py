@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,11 +121,11 @@ class LedgerFile:
     def _write(self, path: Path, content: bytes) -> None:
         if path.exists() and _not_ours(path):
             path.replace(path.with_name(UNREADABLE))
-        # Readable by its owner only, as ``mkstemp`` makes it: texts may name machines and paths.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-        part = Path(name)
+        # Under the lock nobody else has it, and what a killed process left is written over.
+        part = path.with_suffix(".part")
         try:
-            with os.fdopen(handle, "wb") as file:
+            # Readable by its owner only: texts may name machines and paths.
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

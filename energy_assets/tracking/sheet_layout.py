@@ -192,12 +192,13 @@ def locate(values: Values, layout: Layout, keys: Sequence[Key]) -> Places:
     repeats: dict[int, Key] = {}
     nameless: dict[int, Key] = {}
     end = layout.header + 1
-    for r in range(layout.header + 1, len(values)):
+    for r in range(len(values)):
         ours = [at(values, r, column).strip() for column in layout.columns]
-        if not any(ours):
-            continue
-        end = r + 1
         key = (ours[SOURCE], ours[DATASET])
+        # Who sorts everything takes rows above the headers; of what else is there nothing is ours.
+        if not any(ours) or r == layout.header or (r < layout.header and key not in known):
+            continue
+        end = max(end, r + 1)
         if key in known and key in places:
             repeats[r] = key
         elif key in known:

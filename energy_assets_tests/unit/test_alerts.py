@@ -275,11 +275,11 @@ def test_nothing_is_sent_that_a_full_disk_would_have_sent_again(
     alerts.report("s", [condition()], NOW)
     hook.status = 200
 
-    def full(*args: object, **options: object) -> tuple[int, str]:
+    def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("tempfile.mkstemp", full)
+        patched.setattr("os.fsync", full)
         for minutes in range(5, 30, 5):
             done = alerts.report("another", [], NOW + minutes * MINUTE)
             assert done.error is not None and "No space left on device" in done.error

@@ -123,7 +123,8 @@ def _ended(incident: Incident) -> Incident:
 
 @dataclass
 class Step:
-    """A report: minutes since the last, keys that hold, addresses that take nothing, a crash right after sending."""
+    """A report: minutes since the last by a clock that may be put back, keys that hold, addresses that take nothing, a
+    crash right after sending."""
 
     minutes: int
     keys: frozenset[str]
@@ -159,7 +160,7 @@ class People:
 
 steps = st.builds(
     Step,
-    st.sampled_from([1, 5, 15, 29, 31, 120, 700]),
+    st.sampled_from([1, 5, 15, 29, 31, 120, 700, -1, -31, -500_000]),
     st.frozensets(st.sampled_from("abc")),
     st.frozensets(st.sampled_from("me")),
     st.sampled_from([False, False, False, True]),
@@ -193,8 +194,9 @@ def test_nobody_is_told_twice_or_never_whatever_happens(course: Sequence[Step], 
     for key in "abc":
         due = [i for n, i in ended.items() if i.key == key and i.due_utc is not None]
         # Each that was ever due has an end that was told, and none that was not.
-        assert len(due) <= told["resolved", key] <= len(due) + crashes
-        assert told["opened", key] <= len(due) + crashes
+        # A crash repeats a message, which may be about all of them.
+        assert len(due) <= told["resolved", key] <= len(due) * (1 + crashes)
+        assert told["opened", key] <= len(due) * (1 + crashes)
         assert all(i.resolved["m"].paid_utc for i in due)
         quiet = [i for i in ended.values() if i.key == key and i.due_utc is None]
         assert all(not i.opened and not i.escalated and not i.resolved for i in quiet)

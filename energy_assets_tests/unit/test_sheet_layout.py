@@ -35,7 +35,7 @@ def done(grid: Grid, made: Plan) -> Grid:
 def ours(grid: Grid) -> list[tuple[str, ...]]:
     """Rows of ours, in the order in which they stand."""
     layout = find(grid, [row.key for row in ROWS])
-    lines = [tuple(at(grid, r, c) for c in layout.columns) for r in range(layout.header + 1, len(grid))]
+    lines = [tuple(at(grid, r, c) for c in layout.columns) for r in range(len(grid)) if r != layout.header]
     return [line for line in lines if any(line)]
 
 
@@ -130,9 +130,14 @@ def test_titles_above_the_headers_stay() -> None:
     assert after[:3] == [["Our markets"], [], list(HEADERS)] and after[6][3] == "FAILED"
 
 
+def test_rows_that_were_sorted_above_the_headers_are_not_doubled() -> None:
+    header, *rows = sheet()
+    assert settled([["Our markets"], *rows[:3], header, *rows[3:]]) == [["Our markets"], *rows[:3], header, *rows[3:]]
+
+
 PEOPLE = st.lists(
     st.tuples(
-        st.sampled_from(["insert row", "insert column", "delete row", "delete column", "sort", "copy row"]),
+        st.sampled_from(["insert row", "insert column", "delete row", "delete column", "sort", "sort all", "copy row"]),
         st.integers(0, 12),
     ),
     max_size=8,
@@ -167,4 +172,6 @@ def acted(grid: Grid, act: str, place: int) -> Grid:
         return [[*line[:column], *line[column + 1 :]] for line in grid]
     if act == "copy row" and row < len(grid):
         return [*grid, list(grid[row])]
+    if act == "sort all":
+        return sorted(grid, key=str, reverse=bool(place % 2))
     return grid[:1] + sorted(grid[1:], key=str, reverse=bool(place % 2))
