@@ -169,7 +169,8 @@ def over(dataset: Dataset, seen: Iterable[Seen], resources: Collection[Resource]
 
 
 def _answered(seen: Seen) -> bool:
-    return seen.covered_utc is not None or seen.empty_utc is not None
+    """Whether there was an answer, and nothing suspect about a later one."""
+    return seen.covered_utc is not None and (seen.empty_utc is None or seen.empty_utc <= seen.covered_utc)
 
 
 def held_resources(seen: Iterable[Seen]) -> dict[str, Held]:

@@ -241,7 +241,7 @@ def _quarantined(
 
 
 def family_gaps(dataset: Dataset, troubles: Iterable[Trouble], known: Sequence[Gap]) -> list[Found]:
-    """Resources of a family of files whose newest receipt is a failure; the family's package where all of it is absent.
+    """Resources of a family of files whose newest receipt is a failure or suspect; the package where all is absent.
 
     A person's word that one was never published stands until it is read.
 
@@ -258,26 +258,27 @@ def family_gaps(dataset: Dataset, troubles: Iterable[Trouble], known: Sequence[G
     before = {g.branch: g for g in known}
     found = []
     for branch, own in by_resource.items():
-        newest = own[-1]
-        if newest.failed:
-            successes = [t.recorded_utc for t in own if not t.failed]
-            first = next(t for t in own if not successes or t.recorded_utc > successes[-1])
-            first_seen = before.get(branch)
-            why: GapWhy = "quarantined" if newest.quarantined else "missed"
-            if first_seen is not None and first_seen.why == "never_published":
-                why = first_seen.why
-            found.append(
-                Found(
-                    dataset.code,
-                    dataset.table.name,
-                    first_seen.from_utc if first_seen else first.from_utc,
-                    newest.to_utc,
-                    branch,
-                    why,
-                    first_seen.since_utc if first_seen else first.recorded_utc,
-                    first_seen.note if first_seen and why == "never_published" else newest.reason,
-                )
+        newest, first_seen = own[-1], before.get(branch)
+        if not (newest.failed or newest.empty):
+            continue
+        successes = [t.recorded_utc for t in own if not (t.failed or t.empty)]
+        first = next(t for t in own if not successes or t.recorded_utc > successes[-1])
+        why: GapWhy = "suspect" if newest.empty else "quarantined" if newest.quarantined else "missed"
+        note = newest.reason
+        if first_seen is not None and first_seen.why == "never_published":
+            why, note = first_seen.why, first_seen.note
+        found.append(
+            Found(
+                dataset.code,
+                dataset.table.name,
+                first_seen.from_utc if first_seen else first.from_utc,
+                newest.to_utc,
+                branch,
+                why,
+                first_seen.since_utc if first_seen else first.recorded_utc,
+                note,
             )
+        )
     return found
 
 
@@ -446,6 +447,8 @@ def outlook(gap: Gap, dataset: Dataset | None, now: datetime) -> str:
     match gap.why:
         case "never_published":
             return "nothing: it is not asked for again"
+        case "suspect" if dataset is not None and dataset.files is not None:
+            return "read again when the portal has it anew"
         case "suspect":
             return f"asked for again until {gap.to_utc + NEVER_AFTER:%Y-%m-%d}"
         case "quarantined":
@@ -476,8 +479,9 @@ def _when_asked(gap: Gap, dataset: Dataset | None, now: datetime) -> str:
     if age < LIVE_DAYS:
         return "the next refresh asks for it"
     first = calendar.settlement_day(gap.from_utc)
-    if age < REPAIR_DAYS:
-        return "the next repair asks for it"
+    if age < LIVE_DAYS + REPAIR_DAYS:
+        last = calendar.settlement_day(now) + timedelta(days=LIVE_DAYS + REPAIR_DAYS - 1 - age)
+        return f"the next repair asks for it, every six hours until {last}"
     return f"nothing by itself: energy-assets backfill {dataset.name} --from {first}"
 
 

@@ -29,7 +29,8 @@ class Trouble:
         quarantined: Rows in quarantine.
         requested_utc: When it was asked for.
         recorded_utc: When that was written.
-        reason: Why it failed.
+        reason: Why it failed, or is suspect.
+        empty: Whether its answer was empty although there should have been rows.
     """
 
     table: str
@@ -41,6 +42,7 @@ class Trouble:
     requested_utc: datetime
     recorded_utc: datetime
     reason: str
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,4 +188,5 @@ def _gap(row: tuple[Any, ...]) -> Gap:
 def _trouble(row: tuple[Any, ...]) -> Trouble:
     table, begin, end, branch, status, quarantined, requested, recorded, reason = row
     begin, end, requested, recorded = (at.replace(tzinfo=UTC) for at in (begin, end, requested, recorded))
-    return Trouble(table, begin, end, branch, status == "failed", int(quarantined), requested, recorded, reason or "")
+    told = (status == "failed", int(quarantined), requested, recorded, reason or "", status == "suspect")
+    return Trouble(table, begin, end, branch, *told)

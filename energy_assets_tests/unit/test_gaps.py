@@ -280,6 +280,11 @@ def test_a_resource_that_keeps_failing_is_a_gap_of_its_family_until_it_succeeds(
     (again,) = family_gaps(FAMILY, [newest(9, True, "3")], [known])
     assert (again.from_utc, again.since_utc) == (known.from_utc, known.since_utc)
     assert family_gaps(FAMILY, [newest(9, True, "3"), newest(10, False, "3")], [known]) == []
+    empty = replace(newest(10, False, "4"), empty=True, reason="the register came without rows")
+    (suspect,) = family_gaps(FAMILY, [newest(9, True, "3"), empty], [known])
+    assert (suspect.why, suspect.note, suspect.since_utc) == ("suspect", empty.reason, known.since_utc)
+    (changed,) = reconcile([suspect], [known], NOW)
+    assert outlook(changed, FAMILY, NOW) == "read again when the portal has it anew"
 
 
 @pytest.mark.parametrize(
@@ -315,7 +320,18 @@ def test_marking_cuts_a_gap_to_the_days_and_taking_back_closes_it():
 def test_what_will_happen_is_said_in_words():
     assert gaps.REPAIR_DAYS == repair.REPAIR_DAYS
     assert outlook(gap(NOW - HOUR, NOW), MID, NOW) == "the next refresh asks for it"
-    assert outlook(gap(day_start(13), day_start(14)), MID, NOW) == "the next repair asks for it"
+    ahead = outlook(gap(day_start(13), day_start(14)), MID, NOW)
+    last = date(2026, 7, 13) + (repair.LIVE_DAYS + repair.REPAIR_DAYS - 1) * DAY
+    assert ahead == f"the next repair asks for it, every six hours until {last}"
+    holes = held(14, 20)
+    held_before = [seen(day_start(12), day_start(13), day_start(20))]
+    for later, asks in ((0, True), (1, False)):
+        now = day_start(13) + (last - date(2026, 7, 13)).days * DAY + 12 * HOUR + later * DAY
+        end = calendar.settlement_day(now) - repair.LIVE_DAYS * DAY
+        first = end - (repair.REPAIR_DAYS - 1) * DAY
+        found = repair.open_ranges([MID], first, end, {"MID": [*held_before, *holes]}, now)
+        assert (date(2026, 7, 13) in {r.first for r in found}) == asks
+        assert ("repair" in outlook(gap(day_start(13), day_start(14)), MID, now)) == asks
     old = gap(day_start(13) - 200 * DAY, day_start(14) - 200 * DAY)
     assert "energy-assets backfill bmrs/mid --from 2025-12-24" in outlook(old, MID, NOW)
     assert outlook(gap(day_start(13), day_start(14), "suspect"), MID, NOW) == "asked for again until 2026-07-20"
