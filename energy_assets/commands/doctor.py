@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,7 +106,7 @@ def _prepare(ctx: typer.Context, offline: bool, days: int | None) -> _Examined:
         unknown,
         settings,
         ENV_FILE.absolute(),
-        home_of(settings, os.environ),
+        home_of(settings, given),
         lambda home: read_instance(home, ()),
         utc_now(),
         offline,

@@ -172,6 +172,12 @@ def _contradictions(machine: Machine) -> Iterator[tuple[str, str, str]]:
     if settings.sheet_credentials is not None and settings.sheet_id is None:
         name = "ENERGY_ASSETS_SHEET_CREDENTIALS"
         yield name, f"{name} is set and no sheet is named.", "Set ENERGY_ASSETS_SHEET_ID to the sheet's address."
+    if "DAGSTER_HOME" in given and machine.dagster_home is None:
+        yield (
+            "DAGSTER_HOME",
+            f"DAGSTER_HOME is {machine.given['DAGSTER_HOME']}, where no dagster.yaml is: runs and daemon go unseen.",
+            "Name the folder of the instance (`make run` makes one in the home), or unset it.",
+        )
     named = _named(given, "ENERGY_ASSETS_ALERT_ESCALAT", "ENERGY_ASSETS_ALERT_QUIET_HOURS")
     if named and not settings.alert_urls:
         yield named, f"{named} is set and nobody is told of alerts.", "Set ENERGY_ASSETS_ALERT_URLS."
@@ -294,17 +300,19 @@ def _hosts(settings: Settings) -> Iterator[Callable[[], Answer]]:
     if settings.sheet_id is not None:
         by_url["Google Sheets"] = settings.sheets_url or "https://sheets.googleapis.com"
     yield from (partial(_ask, name, url) for name, url in by_url.items())
-    if settings.iris_queue_name or settings.iris_connection_string:
-        default = 443 if settings.iris_transport == "websocket" else 5671
-        queue = urlsplit(settings.iris_endpoint or f"sb://{_namespace(settings)}:{default}")
-        yield lambda: _connect("the IRIS queue", queue.hostname or "", queue.port or default)
+    from energy_assets.sources.iris.connection import connection_of
+
+    try:
+        namespace = connection_of(settings).address.namespace
+    except SettingsError:
+        # Nothing is set, or the look at credentials tells what is wrong with it.
+        return
+    default = 443 if settings.iris_transport == "websocket" else 5671
+    queue = urlsplit(settings.iris_endpoint or f"sb://{namespace}")
+    yield lambda: _connect("the IRIS queue", queue.hostname or "", queue.port or default)
+    if settings.iris_connection_string is None:
         authority = urlsplit(settings.iris_authority or "https://login.microsoftonline.com")
         yield lambda: _connect("Entra", authority.hostname or "", authority.port or 443)
-
-
-def _namespace(settings: Settings) -> str:
-    name = settings.iris_namespace
-    return name if "." in name else f"{name}.servicebus.windows.net"
 
 
 def _ask(name: str, url: str) -> Answer:

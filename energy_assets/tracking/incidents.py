@@ -249,10 +249,9 @@ def unpaid(ledger: Ledger, address: str, news: News, now: datetime, rules: Rules
 
 def pay(ledger: Ledger, address: str, news: News, told: Iterable[Incident], now: datetime) -> Ledger:
     """The ledger after a delivery was confirmed; what has got worse since it was sent is still owed."""
-    debts = {i.number: i.debts(news)[address] for i in told}
+    debts = {(i.number, i.debts(news)[address]) for i in told}
     incidents = tuple(
-        _paid(i, address, news, now) if i.debts(news).get(address) == debts.get(i.number, now) else i
-        for i in ledger.incidents
+        _paid(i, address, news, now) if (i.number, i.debts(news).get(address)) in debts else i for i in ledger.incidents
     )
     trouble = {name: t for name, t in ledger.trouble.items() if name != address}
     return msgspec.structs.replace(ledger, incidents=incidents, trouble=trouble)

@@ -134,6 +134,7 @@ def test_every_unknown_variable_is_named_with_its_nearest(tmp_path: Path) -> Non
         ({"ENERGY_ASSETS_SHEET_CREDENTIALS": "/key.json"}, "no sheet is named"),
         ({"ENERGY_ASSETS_ALERT_QUIET_HOURS": "22:00-07:00"}, "nobody is told"),
         ({"IRIS_CONNECTION_STRING": "Endpoint=sb://x/", "IRIS_CLIENT_ID": "me"}, "both set"),
+        ({"DAGSTER_HOME": "/nowhere"}, "DAGSTER_HOME is /nowhere, where no dagster.yaml is"),
     ],
 )
 def test_settings_that_cannot_be_meant_together(tmp_path: Path, variables: dict[str, str], word: str) -> None:
@@ -194,6 +195,14 @@ def test_a_proxy_that_cannot_be_used_is_a_host_that_is_not_reached(
     found = list(ailments.network_look(machine(tmp_path)))
     assert {d.verdict for d in found} == {"error"} and all("proxy" in d.remedy for d in found)
     assert "hunter2" not in str(found)
+
+
+def test_the_queue_that_is_asked_is_the_one_that_would_be_listened_to(tmp_path: Path) -> None:
+    string = "Endpoint=sb://127.0.0.1:9/;SharedAccessKeyName=me;SharedAccessKey=aHVudGVyMg==;EntityPath=mine"
+    dead = {f"ENERGY_ASSETS_{name}_URL": "http://127.0.0.1:9" for name in ("ELEXON", "NESO", "IRIS_ARCHIVE")}
+    found = list(ailments.network_look(machine(tmp_path, IRIS_CONNECTION_STRING=string, **dead)))
+    assert [d.text.partition(":")[0] for d in found[3:]] == ["the IRIS queue at 127.0.0.1"]
+    assert len(list(ailments.network_look(machine(tmp_path, IRIS_CONNECTION_STRING="Endpoint=x", **dead)))) == 3
 
 
 def test_offline_nothing_is_asked(tmp_path: Path) -> None:
