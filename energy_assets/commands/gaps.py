@@ -121,7 +121,9 @@ def accept(
     from energy_assets.tracking.gap_look import mark
 
     def change(gaps: Sequence[Gap], first: date, last: date, now: datetime) -> list[Gap]:
-        return mark([g for g in gaps if g.why != "never_published"], first, last, note.strip(), now)
+        # What empty answers say is still to be written down where the hourly look did not go back so far.
+        new = [g for g in gaps if g.why != "never_published" or g.recorded_utc is None]
+        return mark(new, first, last, note.strip(), now)
 
     _change(ctx, selection, (from_day, to_day), change, "marked as never published")
 
@@ -139,6 +141,7 @@ def forget(ctx: typer.Context, selection: console.Selection, from_day: FromDay, 
 
 
 def _change(ctx: typer.Context, selection: str, days: tuple[str, str | None], change: Any, done: str) -> None:  # noqa: ANN401
+    from energy_assets import calendar
     from energy_assets.errors import EnergyAssetsError
     from energy_assets.tracking.gap_look import judged_datasets, look
     from energy_assets.wiring import open_warehouse, utc_now
@@ -157,8 +160,11 @@ def _change(ctx: typer.Context, selection: str, days: tuple[str, str | None], ch
         raise EnergyAssetsError(
             f"{selection} has no such gap on {first} to {last}; `energy-assets gaps --all` lists what there is."
         )
-    # One row of a gap: of two that are written at once neither is the newest.
-    warehouse.note_gaps(list({g.key: g for g in (*found.changes, *changes)}.values()))
+    # What a look so far back found besides is for the hourly one to tell. One row of a gap: of two that are written at
+    # once neither is the newest.
+    begin, end = calendar.day_start_utc(first), calendar.day_bounds_utc(last)[1]
+    near = [g for g in found.changes if g.from_utc < end and g.to_utc > begin]
+    warehouse.note_gaps(list({g.key: g for g in (*near, *changes)}.values()))
     _show([g for g in changes if g.is_open], chosen, now)
     console.say(console.stdout(), f"{console.plural(len({g.table for g in changes}), 'dataset')} {done}.")
 

@@ -76,7 +76,7 @@ def look(
         datasets: Catalogue entries; registers miss nothing.
         warehouse: Whose ledger and receipts are read.
         now: The present, aware UTC.
-        days: Settlement days judged, today included.
+        days: Settlement days judged, today included; those of open gaps come on top.
         root: The drop folder, where the push service is to be judged as well.
 
     Raises:
@@ -139,7 +139,8 @@ class _Judging:
         begins = {d.table.name: spans[d.code][0] for d in self.windowed}
         low, high = min(begin for begin, _ in spans.values()), max(end for _, end in spans.values())
         quarter = calendar.day_start_utc(last - timedelta(days=LONGEST_LOOK_DAYS))
-        evidence = read_evidence(self.warehouse, tables, low, high, min(quarter, low))
+        kept_since = quarter if low >= quarter else low - timedelta(days=LONGEST_LOOK_DAYS)
+        evidence = read_evidence(self.warehouse, tables, low, high, kept_since)
         seen = self.warehouse.coverage([d.table for d in self.windowed], low, high) if self.windowed else {}
         troubles: dict[str, list[Trouble]] = defaultdict(list)
         for trouble in evidence.troubles:
@@ -185,12 +186,12 @@ class _Judging:
         return found
 
     def _days(self, known: Sequence[Gap], days: int) -> tuple[date, date]:
-        """The days judged: the last ones, and back to the oldest open gap that is to be closed some day."""
+        """The days judged: the last ones, and those back to the oldest open gap that the repair may still close."""
         today = calendar.settlement_day(self.now)
         first = today - timedelta(days=days - 1)
         waiting = [calendar.settlement_day(g.from_utc) for g in known if g.why != "never_published"]
         oldest = today - timedelta(days=LONGEST_LOOK_DAYS - 1)
-        return max(oldest, min([first, *waiting])), today
+        return min(first, max(oldest, min(waiting, default=first))), today
 
 
 def _continued(item: Found, known: Sequence[Gap], begin: datetime) -> Found:

@@ -106,3 +106,12 @@ def test_completeness_counts_hours_by_year_less_what_gaps_name(warehouse: Wareho
     assert (this.expected_hours, this.held_hours, this.never_published_hours) == (18, 11, 2)
     assert (this.missing_hours, this.completeness) == (5, 0.6875)
     assert this.year == DAY.year
+
+
+def test_a_leap_year_is_a_day_longer_and_a_gap_over_new_year_counts_in_both(warehouse: Warehouse):
+    begin, end = (datetime(year, 1, 1, tzinfo=UTC) for year in (2024, 2026))
+    warehouse.record([asked(begin, 366 * 24), asked(begin + 366 * 24 * HOUR, 365 * 24, end)])
+    rows = [(r.year, r.expected_hours, r.held_hours, r.completeness) for r in read_completeness(warehouse)]
+    assert rows == [(2024, 8784, 8784, 1), (2025, 8760, 8760, 1)]
+    warehouse.note_gaps([gap(datetime(2024, 12, 31, 12, tzinfo=UTC), 36)])
+    assert [(r.year, r.missing_hours) for r in read_completeness(warehouse)] == [(2024, 12), (2025, 24)]

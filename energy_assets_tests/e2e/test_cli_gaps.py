@@ -101,6 +101,28 @@ def test_tables_are_whole_at_eighty_columns(cli: CommandLine):
         assert whole in listed
 
 
+@pytest.mark.parametrize("status", [None, "suspect"])
+def test_days_of_years_ago_can_be_accepted(cli: CommandLine, status: str | None):
+    """A backfill may go back for years, and so does the completeness."""
+    gone = days_ago(800)
+    for back in (802, 801, 799, 798):
+        seen(cli, days_ago(back))
+    if status:
+        seen(cli, gone, status)
+
+    def missing() -> float:
+        rows = cli.ok("gaps", "MID", "--completeness", "--json").json
+        return sum(row["missing_hours"] for row in rows)
+
+    before = missing()
+    said = cli.ok("gaps", "accept", "MID", "--from", str(gone), "--note", "Elexon: not published")
+    assert "1 dataset marked as never published." in said.out
+    begin, end = calendar.day_bounds_utc(gone)
+    assert round(before - missing()) == (end - begin) / timedelta(hours=1)
+    assert [g["from_utc"] for g in cli.ok("gaps", "--all", "--json").json["gaps"]] == [f"{begin:%Y-%m-%dT%H:%M:%SZ}"]
+    assert cli.run("gaps", "accept", "MID", "--from", str(gone), "--note", "again").code == 1
+
+
 def asked(cli: CommandLine) -> set[date]:
     """Days that the repair asks for."""
     warehouse = open_warehouse(load_settings(cli.environ, None))
