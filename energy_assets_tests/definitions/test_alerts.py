@@ -19,6 +19,8 @@ from energy_assets.ingest.writing import new_receipt_id
 from energy_assets.settings import load_settings
 from energy_assets.sources.iris.dropfolder import DropFolder
 from energy_assets.sources.iris.heartbeat import Beat, Heart, State
+from energy_assets.sources.neso.memory import Memory
+from energy_assets.sources.neso.portal import Portal
 from energy_assets.tracking.alerts import open_alerts
 from energy_assets.tracking.incidents import SETTLED_AFTER
 from energy_assets.wiring import open_warehouse
@@ -91,7 +93,8 @@ class World:
         return self.tick(alerts_sensor)
 
     def stale(self) -> str | None:
-        return self.tick(alerts_stale_sensor([dataset("FUELINST"), dataset("B1610"), dataset("iris/fuelinst")]))
+        names = ("FUELINST", "B1610", "iris/fuelinst", "neso/historic_demand", "neso/upcoming_trades")
+        return self.tick(alerts_stale_sensor([dataset(name) for name in names]))
 
 
 @pytest.fixture
@@ -194,6 +197,32 @@ def test_a_scheduler_that_stands_for_six_hours_is_told_once_and_resolved(world: 
         with time_machine.travel(stopped + timedelta(hours=6, minutes=minutes), tick=False):
             world.stale()
     assert hook.titles[1:] == ["energy_assets: resolved: bmrs/fuelinst is stale"]
+
+
+def test_a_portal_that_is_not_asked_for_six_hours_is_told_once_and_resolved(world: World, hook: Webhook):
+    """Nothing new comes of most looks, and so no receipt: that the portal was asked is what counts."""
+    stopped = datetime(2026, 7, 15, 10, 0, tzinfo=UTC)
+    family = dataset("neso/historic_demand")
+    memory = Memory(world.settings.home)
+
+    def asked(at: datetime) -> None:
+        memory.learn(Portal((), at))
+        memory.note_asked([family.code], at)
+
+    for days in range(30, 0, -1):
+        with time_machine.travel(stopped - timedelta(days=days), tick=False):
+            asked(stopped - timedelta(days=days))
+            world.stale()
+    asked(stopped)
+    for half_hours in range(13):
+        with time_machine.travel(stopped + half_hours * 30 * MINUTE, tick=False):
+            world.stale()
+    assert hook.titles == ["energy_assets: warning: neso/historic_demand is stale"]
+    asked(stopped + timedelta(hours=6, minutes=40))
+    for minutes in (41, 72):
+        with time_machine.travel(stopped + timedelta(hours=6, minutes=minutes), tick=False):
+            world.stale()
+    assert hook.titles[1:] == ["energy_assets: resolved: neso/historic_demand is stale"]
 
 
 def test_a_tick_that_cannot_look_at_everything_tells_the_rest_and_gives_no_heartbeat(world: World, hook: Webhook):
