@@ -30,7 +30,7 @@ def metrics(
     from energy_assets.tracking.metrics import registry_of
 
     settings = console.prepare(ctx)
-    registry = registry_of(measuring(settings))
+    registry = registry_of(measuring(settings, patient=once))
     if once:
         sys.stdout.write(generate_latest(registry).decode())
         return
@@ -57,11 +57,16 @@ def metrics(
         thread.join()
 
 
-def measuring(settings: Settings) -> Metrics:
-    """Metrics of everything that the settings name; nothing is looked at before somebody asks."""
+def measuring(settings: Settings, *, patient: bool = False) -> Metrics:
+    """Metrics of everything that the settings name; nothing is looked at before somebody asks.
+
+    Args:
+        settings: What is measured.
+        patient: Whether who asks waits until the look ends.
+    """
     from energy_assets.catalogue import datasets
     from energy_assets.commands.status import look_at
-    from energy_assets.tracking.metrics import Measured, Metrics, count_receipts
+    from energy_assets.tracking.metrics import WAIT_SECONDS, Measured, Metrics, count_receipts
     from energy_assets.tracking.status import STATUS_DAYS
     from energy_assets.wiring import open_warehouse, utc_now
 
@@ -74,7 +79,7 @@ def measuring(settings: Settings) -> Metrics:
         finally:
             warehouse.close()
 
-    return Metrics(measure)
+    return Metrics(measure, wait_seconds=None if patient else WAIT_SECONDS)
 
 
 def _port(settings: Settings) -> int:

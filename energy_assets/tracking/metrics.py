@@ -36,6 +36,10 @@ KEPT_SECONDS = 30.0
 """How long numbers are handed out without another look: several scrapers, or an eager one, cost no more than one. What
 is measured changes every few minutes."""
 
+WAIT_SECONDS = 5.0
+"""How long who asks waits for a look: Prometheus gives up after ten seconds by itself, and a process that holds the
+DuckDB file is waited for a minute. The look goes on, and its numbers are there for the next who asks."""
+
 RECEIPTS_WITHIN = timedelta(days=1)
 """Receipts of a day are counted: with the lifetime of a store the count would only grow slower to read."""
 
@@ -80,6 +84,7 @@ class Metrics(Collector):
     Args:
         look: Measures.
         kept_seconds: How long what was measured is handed out.
+        wait_seconds: How long a look is waited for; ``None`` for until it ends.
         clock: Seconds that never go back.
     """
 
@@ -87,23 +92,27 @@ class Metrics(Collector):
         self,
         look: Callable[[], Measured],
         kept_seconds: float = KEPT_SECONDS,
+        wait_seconds: float | None = WAIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._look = look
         self._kept_seconds = kept_seconds
+        self._wait_seconds = wait_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._families: list[Metric] = []
-        self._until: float | None = None
+        self._looking: threading.Thread | None = None
+        self._until = 0.0
         self._sound = False
         self._seconds = 0.0
 
     def collect(self) -> Iterator[Metric]:
-        """The families, measured anew where they are too old."""
+        """The families, measured anew where they are too old; the last ones where that takes too long."""
+        looking = self._begun()
+        looking.join(self._wait_seconds)
         with self._lock:
-            if self._until is None or self._clock() >= self._until:
-                self._measure()
-            families, sound, seconds = list(self._families), self._sound, self._seconds
+            families, seconds = list(self._families), self._seconds
+            sound = self._sound and not looking.is_alive()
         yield from families
         yield _gauge(
             "energy_assets_look_success", "Whether the last look at the warehouse succeeded (1) or not.", sound
@@ -114,15 +123,27 @@ class Metrics(Collector):
         """Nothing: a registry must not look at the warehouse only to learn names."""
         return []
 
+    def _begun(self) -> threading.Thread:
+        """The look that is under way, or was the last; a new one where that is too old."""
+        with self._lock:
+            if self._looking is None or (not self._looking.is_alive() and self._clock() >= self._until):
+                # As a daemon it does not keep the process.
+                self._looking = threading.Thread(target=self._measure, name="metrics", daemon=True)
+                self._looking.start()
+            return self._looking
+
     def _measure(self) -> None:
-        began = self._clock()
+        began, found = self._clock(), None
         try:
-            self._families, self._sound = list(families(self._look())), True
+            found = list(families(self._look()))
         except (EnergyAssetsError, OSError) as error:
             logger.warning("metrics keep their last numbers: %s", error)
-            self._sound = False
-        self._until = self._clock() + self._kept_seconds
-        self._seconds = self._clock() - began
+        finally:
+            with self._lock:
+                self._families = self._families if found is None else found
+                self._sound = found is not None
+                self._until = self._clock() + self._kept_seconds
+                self._seconds = self._clock() - began
 
 
 def registry_of(metrics: Metrics) -> CollectorRegistry:

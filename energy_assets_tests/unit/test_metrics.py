@@ -119,6 +119,24 @@ def test_a_look_that_fails_keeps_the_last_numbers_and_says_so() -> None:
     assert samples(metrics)["look_success", ()] == 1
 
 
+def test_who_asks_does_not_wait_for_a_store_that_is_held() -> None:
+    free = threading.Event()
+    free.set()
+
+    def look() -> Measured:
+        assert free.wait(30)
+        return MEASURED
+
+    metrics = Metrics(look, kept_seconds=0, wait_seconds=0.05)
+    assert samples(metrics)["look_success", ()] == 1
+    free.clear()
+    held = samples(metrics)
+    assert (held["look_success", ()], held["dataset_rows_today", ("bmrs/indo",)]) == (0, 3), "the last numbers"
+    assert samples(metrics)["look_success", ()] == 0
+    free.set()
+    assert samples(Metrics(look, wait_seconds=None))["look_success", ()] == 1
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     made = Settings(home=tmp_path / "home")
