@@ -431,6 +431,9 @@ def _condition(name: str, gaps: Sequence[Gap], now: datetime) -> Condition:
     opened = min(g.opened_utc for g in gaps)
     note = next((f" {g.note}" for g in gaps if g.note), "")
     count = f"{len(gaps)} gaps" if len(gaps) > 1 else "A gap"
+    days = f"--from {calendar.settlement_day(first)} --to {calendar.settlement_day(last - timedelta(microseconds=1))}"
+    # A hole of every stream has the name of all.
+    chosen = "iris/*" if any(g.table == MESSAGES_TABLE for g in gaps) else name
     lasts = f"open for {lasted(now - opened)}"
     return Condition(
         f"gap {name}",
@@ -438,7 +441,8 @@ def _condition(name: str, gaps: Sequence[Gap], now: datetime) -> Condition:
         "warning",
         f"{name} has a gap",
         f"{count} between {first:%Y-%m-%d %H:%MZ} and {last:%Y-%m-%d %H:%MZ}, {lasts}.{note}",
-        "`energy-assets gaps` says why and what will happen; `energy-assets gaps accept` if it was never published.",
+        f"`energy-assets gaps '{chosen}'` says why and what will happen; `energy-assets gaps accept '{chosen}' {days} "
+        "--note ...` if it was never published.",
     )
 
 

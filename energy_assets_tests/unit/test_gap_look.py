@@ -222,7 +222,8 @@ def test_a_dataset_that_is_not_kept_any_more_alarms_nobody(home: Home) -> None:
     home.asked(date(2026, 7, 1), date(2026, 7, 20), but=(date(2026, 7, 14),))
     gaps = home.look()
     later = home.now + 2 * DAY
-    assert conditions(gaps, names_of([MID]), later)
+    (told,) = conditions(gaps, names_of([MID]), later)
+    assert "energy-assets gaps accept 'bmrs/mid' --from 2026-07-14 --to 2026-07-14" in told.remedy
     assert conditions(gaps, names_of([dataset("FUELINST")]), later) == []
 
 

@@ -259,6 +259,7 @@ def test_people_are_told_of_what_was_missed_and_lasts():
     (one,) = conditions([live, past], names, NOW + TOLD_AFTER)
     assert (one.key, one.kind, one.severity) == ("gap bmrs/mid", "gap", "warning")
     assert "between 2026-07-20 15:00Z and 2026-07-20 16:00Z" in one.text
+    assert "`energy-assets gaps accept 'bmrs/mid' --from 2026-07-20 --to 2026-07-20 --note ...`" in one.remedy
     (both,) = conditions([live, past], names, NOW + TOLD_AFTER_PAST)
     assert both.text.startswith("2 gaps between 2026-07-12 23:00Z")
     quiet = [replace(past, why=why) for why in ("never_published", "suspect", "not_due", "quarantined")]
