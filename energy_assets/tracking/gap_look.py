@@ -6,7 +6,7 @@ What counts as missing is decided in ``gaps``. No provider is asked, and no row 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from energy_assets.ingest.holdings import RESOURCE
 from energy_assets.ingest.holes import NUMBERS_BACK, find_holes
 from energy_assets.ingest.model import Gap
 from energy_assets.ingest.outages import Hole
-from energy_assets.ingest.planner import fetch_interval
+from energy_assets.ingest.planner import fetch_interval, missing
 from energy_assets.tracking.gaps import (
     MESSAGES_TABLE,
     REPAIR_DAYS,
@@ -94,7 +94,8 @@ def look(
             holes = find_holes(root, warehouse, now, thorough=False).holes
             pushed = [g for g in known if g.table == MESSAGES_TABLE or g.table in codes]
             found += accepted_holes(hole_gaps(holes, codes), pushed)
-            judged += [g for g in pushed if _is_looked_at(g, holes, now)]
+            entries = {d.table.name: d for d in datasets if d.provider == "iris" and d.query.path}
+            judged += [g for g in pushed if _is_looked_at(g, holes, now) or _was_filled(g, entries, warehouse, now)]
     changes = reconcile(found, judged, now)
     return Look(tuple(now_open(known, changes)), tuple(changes), tuple(known))
 
@@ -116,6 +117,17 @@ def _is_looked_at(gap: Gap, holes: Iterable[Hole], now: datetime) -> bool:
         gap.table in (h.tables or (MESSAGES_TABLE,)) and h.from_utc < gap.to_utc and h.to_utc > gap.from_utc
         for h in holes
     )
+
+
+def _was_filled(gap: Gap, entries: Mapping[str, Dataset], warehouse: Warehouse, now: datetime) -> bool:
+    """Whether the archive has answered for the whole of a gap of one stream."""
+    entry = entries.get(gap.table)
+    if entry is None:
+        return False
+    seen = warehouse.coverage([entry.table], gap.from_utc, gap.to_utc).get(entry.code, ())
+    first, last = (calendar.settlement_day(at) for at in (gap.from_utc, gap.to_utc - timedelta(microseconds=1)))
+    left = missing(entry, first, last, seen, now)
+    return not any(w.from_utc < gap.to_utc and w.to_utc > gap.from_utc for w in left)
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,38 @@ def test_holes_of_iris_that_are_looked_at_no_more_are_not_called_filled(
     assert home.look(root=tmp_path) == []
 
 
+def test_an_old_hole_of_one_stream_closes_when_the_archive_has_answered_for_it(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = dataset("iris/fuelinst")
+    begin = home.now.replace(minute=40)
+    holes = [Hole(begin, begin + HOUR, (stream.table.name,), "3 sequence numbers were skipped")]
+
+    class Holes:
+        def __init__(self) -> None:
+            self.holes = tuple(holes)
+
+    def found() -> list[Gap]:
+        keep(look([stream], home.warehouse, home.now, root=tmp_path), home.warehouse)
+        return read_gaps(home.warehouse)
+
+    def answered(hour: int) -> None:
+        at = begin.replace(minute=0) + hour * HOUR
+        window = Window(at, at + HOUR, (("_source_api", "IRIS-ARCHIVE"),))
+        made = Receipt(new_receipt_id(at), stream.code, stream.table.name, window, "silent", home.now, "test")
+        home.warehouse.record([made])
+
+    monkeypatch.setattr(gap_look, "find_holes", lambda *_, **__: Holes())
+    home.now += 2 * HOUR
+    (gap,) = found()
+    holes.clear()
+    home.now += 9 * DAY
+    answered(0)
+    assert found() == [gap], "half of it"
+    answered(1)
+    assert found() == []
+
+
 def test_a_person_s_word_on_a_hole_of_iris_stands(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hole = Hole(home.now - 30 * HOUR, home.now - 29 * HOUR, (), "nobody listened")
 
