@@ -192,11 +192,13 @@ class Alerts:
         if self._heartbeat is None:
             return None
         try:
-            trouble = self._ledger.change(lambda ledger: advance(ledger, _aware(now), self._rules))[1].trouble
+            _, ledger = self._ledger.change(lambda ledger: advance(ledger, _aware(now), self._rules), anew=True)
         except SpoolError as error:
             return str(error)
         deaf = [
-            self._told[name].label for name, t in trouble.items() if t.failures >= DEAF_AFTER and name in self._told
+            self._told[name].label
+            for name, t in ledger.trouble.items()
+            if t.failures >= DEAF_AFTER and name in self._told
         ]
         if deaf:
             reason: str | None = f"no heartbeat while messages cannot be delivered to {', '.join(deaf)}"

@@ -122,8 +122,9 @@ def mend(looked: Sequence[Looked], before: Callable[[Fix], None]) -> list[Fixed]
         before(fix)
         try:
             fixed.append(Fixed(fix.says, fix.run()))
-        except (EnergyAssetsError, OSError) as error:
-            fixed.append(Fixed(fix.says, error=str(error)))
+        except Exception as error:
+            # Whatever a fix dies of, the others are carried out and the report is given.
+            fixed.append(Fixed(fix.says, error=str(error) or type(error).__name__))
     return fixed
 
 

@@ -270,7 +270,7 @@ def test_what_opened_by_a_clock_that_was_ahead_is_escalated_in_time(tmp_path: Pa
 def test_nothing_is_sent_that_a_full_disk_would_have_sent_again(
     tmp_path: Path, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ):
-    alerts = open_alerts(settings_of(tmp_path, hook.url()))
+    alerts = open_alerts(settings_of(tmp_path, hook.url(), HEARTBEAT_URL=hook.heartbeat))
     hook.status = 500
     alerts.report("s", [condition()], NOW)
     hook.status = 200
@@ -283,7 +283,8 @@ def test_nothing_is_sent_that_a_full_disk_would_have_sent_again(
         for minutes in range(5, 30, 5):
             done = alerts.report("another", [], NOW + minutes * MINUTE)
             assert done.error is not None and "No space left on device" in done.error
-    assert hook.messages == []
+        assert "No space left on device" in str(alerts.heartbeat(NOW))
+    assert (hook.messages, hook.beats) == ([], [])
     alerts.report("another", [], NOW + timedelta(hours=1))
     assert len(hook.messages) == 1
 

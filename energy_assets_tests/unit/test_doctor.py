@@ -95,7 +95,7 @@ def test_each_fix_is_said_before_and_told_after_and_one_that_fails_stops_no_othe
         return "Done."
 
     def refuse() -> str:
-        raise OSError("no")
+        raise ZeroDivisionError("no")
 
     looked = list(
         examine(
