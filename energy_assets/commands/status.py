@@ -113,6 +113,7 @@ def look_at(settings: Settings, datasets: Sequence[Dataset], now: datetime, days
         WarehouseError: The warehouse cannot be read.
     """
     from energy_assets.tracking import overview
+    from energy_assets.tracking.gap_look import judged_datasets
     from energy_assets.tracking.status import evaluate
     from energy_assets.tracking.watch import asked_families
     from energy_assets.wiring import open_warehouse, warehouse_place
@@ -124,7 +125,8 @@ def look_at(settings: Settings, datasets: Sequence[Dataset], now: datetime, days
         reports = tuple(_without_archive(r) for r in evaluate(datasets, warehouse, now, days))
         looks: dict[str, Look] = {}
         if everything:
-            looks["gaps"] = lambda: overview.gaps_section(warehouse, datasets, now)
+            kept = judged_datasets(datasets, settings.profile)
+            looks["gaps"] = lambda: overview.gaps_section(warehouse, kept, now)
             looks["IRIS listener"] = lambda: overview.listener_section(settings.iris_drop_dir, warehouse, now)
             looks["disk"] = lambda: overview.disk_section(settings)
             looks["alerts"] = lambda: overview.alerts_section(settings)
