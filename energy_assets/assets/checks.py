@@ -5,8 +5,9 @@ This step serves people: who materializes an asset, or presses Execute on a chec
 """
 
 # Annotations are not postponed here: Dagster reads types from functions as they stand.
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -16,8 +17,10 @@ from energy_assets.assets.provider import explained
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
 from energy_assets.catalogue.model import Dataset
-from energy_assets.checks.model import CheckSpec, Finding
+from energy_assets.checks.model import CheckSpec, Finding, Severity
 from energy_assets.checks.specs import AGREES_WITH_ELEXON, all_specs
+from energy_assets.checks.telling import Key, Told, standing, widened
+from energy_assets.checks.telling import key_of as key_of_finding
 
 if TYPE_CHECKING:
     from energy_assets.checks.sweep import AskElexon
@@ -29,7 +32,8 @@ RECENT_DAYS = 2
 MOST_DAYS = 92
 """Most days that one step looks at: after a backfill of years the newest quarter; the rest is asked for on demand."""
 
-Verdicts = Mapping[tuple[str, str], Finding]
+PLANS = 10
+"""Newest records of a check among which a verdict is looked for, the others being plans of runs that broke off."""
 
 
 def step_name(provider: str) -> str:
@@ -75,13 +79,16 @@ def provider_checks(provider: str, datasets: Sequence[Dataset]) -> dg.AssetCheck
         first, last = _days(context, now)
         chosen = {key: by_key[key] for key in context.selected_asset_check_keys}
         wanted = list({d.code: d for d, _ in chosen.values()}.values())
+        told = told_verdicts(context.instance, wanted)
         elexon = (
             ask_elexon(platform, updates=False) if any(s == AGREES_WITH_ELEXON for _, s in chosen.values()) else None
         )
         with explained(), platform.warehouse() as warehouse:
-            found = {(f.dataset, f.check): f for f in sweep(wanted, warehouse, first, last, now, elexon)}
+            found = widened(sweep(wanted, warehouse, first, last, now, elexon), told, (first, last))
+        # Days that were not looked at keep their red verdict.
+        verdicts = {key_of_finding(f): f for f in [*found, *standing(found, told)]}
         for key, (dataset, spec) in chosen.items():
-            finding = found.get((dataset.code, spec.name)) or not_kept(dataset, spec, first, last)
+            finding = verdicts.get((dataset.code, spec.name)) or not_kept(dataset, spec, first, last)
             yield dg.AssetCheckResult(
                 asset_key=key.asset_key,
                 check_name=key.name,
@@ -119,7 +126,8 @@ def severity_of(finding: Finding) -> dg.AssetCheckSeverity:
 def metadata_of(finding: Finding) -> dict[str, float | int | str]:
     """Figures and days of a finding, few enough to be kept with every event."""
     days = {"from_day": finding.from_day, "to_day": finding.to_day}
-    numbers = {name: int(n) if n == int(n) else n for name, n in finding.numbers.items()}
+    finite = {name: n for name, n in finding.numbers.items() if isfinite(n)}
+    numbers = {name: int(n) if n == int(n) else n for name, n in finite.items()}
     return {name: day.isoformat() for name, day in days.items() if day is not None} | numbers
 
 
@@ -137,3 +145,37 @@ def _days(context: dg.AssetCheckExecutionContext, now: datetime) -> tuple[date, 
     keys = context.partition_key_range
     first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
     return max(first, last - timedelta(days=MOST_DAYS - 1)), last
+
+
+def told_verdicts(instance: dg.DagsterInstance, datasets: Sequence[Dataset]) -> dict[Key, Told]:
+    """The newest verdict that Dagster has of each check."""
+    keys = {check_key(d, spec): (d.code, spec.name) for d in datasets for spec in all_specs(d)}
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
+    found: dict[Key, Told] = {}
+    for key, newest in records.items():
+        # A run that goes on, or broke off, has left a plan before which the verdict stands.
+        planned = not isinstance(newest.evaluation, dg.AssetCheckEvaluation)
+        history = instance.event_log_storage.get_asset_check_execution_history(key, PLANS) if planned else [newest]
+        record = next((r for r in history if isinstance(r.evaluation, dg.AssetCheckEvaluation)), None)
+        if record is None or not isinstance(evaluation := record.evaluation, dg.AssetCheckEvaluation):
+            continue
+        days = {name: value.value for name, value in evaluation.metadata.items() if name in ("from_day", "to_day")}
+        found[keys[key]] = Told(
+            evaluation.passed,
+            datetime.fromtimestamp(record.create_timestamp, tz=UTC),
+            _severity(evaluation),
+            _day(days.get("from_day")),
+            _day(days.get("to_day")),
+            evaluation.description or "",
+        )
+    return found
+
+
+def _severity(evaluation: dg.AssetCheckEvaluation) -> Severity:
+    if evaluation.passed:
+        return "info"
+    return "error" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warning"
+
+
+def _day(text: object) -> date | None:
+    return date.fromisoformat(text) if isinstance(text, str) else None

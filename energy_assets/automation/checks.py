@@ -16,17 +16,24 @@ import dagster as dg
 from pydantic import Field
 
 from energy_assets import calendar
-from energy_assets.assets.checks import MOST_DAYS, RECENT_DAYS, ask_elexon, check_key, metadata_of, severity_of
+from energy_assets.assets.checks import (
+    MOST_DAYS,
+    RECENT_DAYS,
+    ask_elexon,
+    metadata_of,
+    severity_of,
+    told_verdicts,
+)
 from energy_assets.assets.provider import explained
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.jobs import LANE, LIVE, LONGEST_LIVE, MAX_RUNTIME
 from energy_assets.automation.schedules import LONDON, active_run
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.specs import all_specs
-from energy_assets.checks.telling import Key, Told, conditions, key_of, standing, worth_telling
+from energy_assets.checks.telling import Key, Told, conditions, key_of, standing, widened, worth_telling
 
 if TYPE_CHECKING:
-    from energy_assets.checks.model import Finding, Severity
+    from energy_assets.checks.model import Finding
 
 WEEKS_DAYS = 28
 """Days that the daily look goes back: four weeks, so that every weekday and most corrections are in it."""
@@ -153,7 +160,8 @@ def _look(
         first = min([first, *_red_days(told, last)])
     with explained(), platform.warehouse() as warehouse:
         elexon = ask_elexon(platform, updates=True) if config.elexon else None
-        findings = sweep(chosen, warehouse, first, last, now, elexon, learned_file(platform))
+        found = sweep(chosen, warehouse, first, last, now, elexon, learned_file(platform))
+    findings = widened(found, told, (first, last))
     shown = {(d.code, spec.name) for d in chosen for spec in all_specs(d)}
     news = [f for f in worth_telling(findings, told, now) if key_of(f) in shown]
     tell(context.instance, chosen, news)
@@ -163,7 +171,9 @@ def _look(
     if not config.datasets:
         # A look at a few says nothing of the others, whose incidents it would end.
         names = {d.code: d.name for d in datasets}
-        open_alerts(platform.settings()).report(scope, conditions(red, names), now)
+        # What is no check of an asset is not remembered: the next look, which does not ask for it, would end it.
+        lasting = [finding for finding in red if key_of(finding) in shown]
+        open_alerts(platform.settings()).report(scope, conditions(lasting, names), now)
     context.log.info(f"{len(findings)} checks of {first} to {last}: {len(red)} not passed, {len(news)} reported")
 
 
@@ -194,28 +204,6 @@ def _red_days(told: Mapping[Key, Told], last: date) -> list[date]:
     return [t.from_day for t in told.values() if not t.passed and t.from_day is not None and t.from_day >= reach]
 
 
-def told_verdicts(instance: dg.DagsterInstance, datasets: Sequence[Dataset]) -> dict[Key, Told]:
-    """The newest verdict that Dagster has of each check."""
-    keys = {check_key(d, spec): (d.code, spec.name) for d in datasets for spec in all_specs(d)}
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
-    found: dict[Key, Told] = {}
-    for key, record in records.items():
-        evaluation = record.evaluation
-        # Of a run that broke off, a plan is all that is left.
-        if not isinstance(evaluation, dg.AssetCheckEvaluation):
-            continue
-        days = {name: value.value for name, value in evaluation.metadata.items() if name in ("from_day", "to_day")}
-        found[keys[key]] = Told(
-            evaluation.passed,
-            datetime.fromtimestamp(record.create_timestamp, tz=UTC),
-            _severity(evaluation),
-            _day(days.get("from_day")),
-            _day(days.get("to_day")),
-            evaluation.description or "",
-        )
-    return found
-
-
 def tell(instance: dg.DagsterInstance, datasets: Sequence[Dataset], findings: "Sequence[Finding]") -> None:
     """Report verdicts without planning them."""
     by_code = {d.code: d for d in datasets}
@@ -235,13 +223,3 @@ def _value(value: float | str) -> dg.MetadataValue[Any]:
     if isinstance(value, str):
         return dg.MetadataValue.text(value)
     return dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
-
-
-def _severity(evaluation: dg.AssetCheckEvaluation) -> "Severity":
-    if evaluation.passed:
-        return "info"
-    return "error" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warning"
-
-
-def _day(text: object) -> date | None:
-    return date.fromisoformat(text) if isinstance(text, str) else None

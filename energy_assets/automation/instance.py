@@ -122,7 +122,7 @@ def _active(instance: dg.DagsterInstance) -> tuple[Run, ...]:
 
 
 def _verdicts(instance: dg.DagsterInstance, datasets: Sequence[Dataset]) -> tuple[tuple[Verdict, ...], int]:
-    from energy_assets.automation.checks import told_verdicts
+    from energy_assets.assets.checks import told_verdicts
 
     told = told_verdicts(instance, datasets)
     failed = (

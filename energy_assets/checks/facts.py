@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from energy_assets.catalogue.model import Dataset, Field, Table, WindowCheck
+
+HISTORY = timedelta(days=56)
+"""Days before one with which its rows are compared: eight of every weekday."""
 
 PERIOD = "settlementPeriod"
 """Elexon's name of the settlement period, in every dataset that has one."""

@@ -37,6 +37,7 @@ class Held:
         asked: Whether the provider was ever asked for it.
         taken_utc: When an answer that covers a window was last recorded.
         missing: Windows of these days that have settled and are not covered.
+        kept_from: First day that was wanted here; ``None`` where the dataset is not kept current on these days.
     """
 
     dataset: Dataset
@@ -49,12 +50,18 @@ class Held:
     asked: bool = True
     taken_utc: datetime | None = None
     missing: tuple[Window, ...] = ()
+    kept_from: date | None = date.min
 
     @property
     def days(self) -> list[date]:
         """The days looked at on which the dataset existed."""
         first = max(self.first, self.dataset.begins)
         return list(calendar.days_between(first, self.last)) if first <= self.last else []
+
+    @property
+    def wanted(self) -> list[date]:
+        """Those of them that ought to be there: what lies before the first window ever held was never asked for."""
+        return [] if self.kept_from is None else [day for day in self.days if day >= self.kept_from]
 
     @property
     def as_of(self) -> datetime:

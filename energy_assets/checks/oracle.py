@@ -28,7 +28,8 @@ def agrees_with_elexon(held: Held, points: Points, rows: Mapping[tuple[date, int
         points: Elexon's data points by settlement day and period.
         rows: Rows held by settlement day and period; without periods only days are compared.
     """
-    counted = {key: n for key, n in points.items() if n and settled(held.dataset, key[0], held.now)}
+    days = {day for day in held.wanted if settled(held.dataset, day, held.now)}
+    counted = {key: n for key, n in points.items() if n and key[0] in days}
     if PERIOD in held.dataset.table.by_name:
         lacking = sorted(key for key in counted if not rows.get(key))
         names = [f"{day} period {period}" for day, period in lacking]

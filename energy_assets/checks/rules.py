@@ -12,7 +12,7 @@ from statistics import median
 
 from energy_assets import calendar
 from energy_assets.checks.expected import due_count, due_instant, expectation, rhythm, scaled, settled
-from energy_assets.checks.facts import ColumnFacts
+from energy_assets.checks.facts import HISTORY, ColumnFacts
 from energy_assets.checks.held import Held, ask_again, failed, passed, some
 from energy_assets.checks.model import CheckSpec, Finding, Severity
 from energy_assets.checks.specs import (
@@ -30,6 +30,7 @@ from energy_assets.checks.specs import (
     UNIQUE_KEY,
     specs_for,
 )
+from energy_assets.tracking.status import event_column
 
 BAD_SHARE = 0.01
 """Share of quarantined rows from which it is an error: the same at which a window is refused."""
@@ -57,6 +58,12 @@ VERY_LATE = timedelta(hours=6)
 
 TAG = "dataset"
 """Column with the dataset's own code: some endpoints leave it out, and nobody needs it."""
+
+AHEAD = timedelta(days=2)
+"""How far in the future the newest row may lie: until the end of tomorrow, of which plans are published."""
+
+INTERVAL_START = "startTime"
+"""Column with the beginning of the interval that a row is about."""
 
 WEEKEND = 5
 """Monday is 0."""
@@ -238,7 +245,7 @@ def expected_periods(spec: CheckSpec, held: Held) -> Finding:
     """Periods, instants or publications that are due and not there; windows that settled without an answer."""
     expected = expectation(held.dataset)
     short: dict[date, tuple[int, int]] = {}
-    for day in held.days if expected is not None else ():
+    for day in held.wanted if expected is not None else ():
         facts = held.facts.days.get(day)
         due = due_count(held.dataset, day, held.now)
         if expected is None or due <= 0:
@@ -252,7 +259,7 @@ def expected_periods(spec: CheckSpec, held: Held) -> Finding:
         lacking = sum(d - f for f, d in short.values())
         text = f"{found} of {due} {expected.what} that are due are there on {day}"
         return failed(spec, held, short, text, _again(held, short), numbers | {"lacking": lacking})
-    if held.missing and held.dataset.empty == "suspect":
+    if held.missing:
         days = {calendar.settlement_day(w.from_utc) for w in held.missing}
         text = f"{len(held.missing)} windows that have settled were never answered, the first {held.missing[0]}"
         return failed(spec, held, days, text, _again(held, sorted(days)), numbers)
@@ -262,12 +269,19 @@ def expected_periods(spec: CheckSpec, held: Held) -> Finding:
 def freshness(spec: CheckSpec, held: Held) -> Finding:
     """The newest row against the newest that has settled by the dataset's own lag."""
     due = due_instant(held.dataset, held.as_of)
-    newest = held.newest_utc
+    newest, step = held.newest_utc, rhythm(held.dataset)
     if newest is None and held.newest_day is not None:
         newest = calendar.day_bounds_utc(held.newest_day)[1]
-    if due is None:
+    if due is not None and step is not None and event_column(held.dataset) == INTERVAL_START:
+        # What settles at the end of its interval is told by its start.
+        due -= step
+    if due is None or held.kept_from is None or calendar.settlement_day(due) < held.kept_from:
         return passed(spec, held, "nothing is due yet")
     late = 0.0 if newest is None else max(0.0, (due - newest).total_seconds() / 60)
+    if newest is not None and newest > held.now + AHEAD:
+        text = f"the newest row is of {newest:%Y-%m-%d %H:%MZ}, which is still to come and hides the others' age"
+        remedy = f"no provider sends such a row: delete it, then {_again(held, [held.last])}"
+        return failed(spec, held, [held.last], text, remedy, severity="error")
     if newest is not None and newest >= due:
         return passed(spec, held, f"the newest row is of {newest:%Y-%m-%d %H:%MZ}", {"late_minutes": 0})
     said = "there is no row" if newest is None else f"the newest row is of {newest:%Y-%m-%d %H:%MZ}"
@@ -276,7 +290,6 @@ def freshness(spec: CheckSpec, held: Held) -> Finding:
         "look whether refreshes fail (`energy-assets status`), else whether the provider is late; then "
         f"{_again(held, [held.last])}"
     )
-    step = rhythm(held.dataset)
     severity: Severity = (
         "error"
         if newest is None or (step is not None and late > (VERY_LATE + 2 * step).total_seconds() / 60)
@@ -311,7 +324,7 @@ def row_count(spec: CheckSpec, held: Held) -> Finding:
 
 def _usual(recorded: Mapping[date, int], day: date) -> tuple[float, float] | None:
     """Median rows of days like this one and how far a count may be from it; ``None`` without enough of them."""
-    before = {d: scaled(rows, d) for d, rows in recorded.items() if d < day}
+    before = {d: scaled(rows, d) for d, rows in recorded.items() if day - HISTORY <= d < day}
     same = [rows for d, rows in before.items() if d.weekday() == day.weekday()]
     if len(same) < SAME_WEEKDAY:
         same = [rows for d, rows in before.items() if (d.weekday() >= WEEKEND) == (day.weekday() >= WEEKEND)]

@@ -8,12 +8,12 @@ month found on another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zlib import crc32
 
 from energy_assets.checks.model import Finding, Severity
-from energy_assets.checks.specs import FRESHNESS, LATENESS
+from energy_assets.checks.specs import FRESHNESS, LATENESS, UNUSUAL
 from energy_assets.tracking.incidents import Condition
 
 RED_AGAIN = timedelta(hours=24)
@@ -30,7 +30,12 @@ GREEN_AT_ONCE = 200
 never been told before; the next looks tell the rest."""
 
 PRESENT = frozenset({FRESHNESS.name, LATENESS.name})
-"""Checks that are about the present: a newer verdict replaces an older one, whatever days were looked at."""
+"""Checks that are about the present: a verdict about a later moment replaces an older one, whatever days were at
+fault."""
+
+UNUSUAL_FOR = timedelta(days=7)
+"""Age at which a day is not judged as unusual any more, so that no later look can clear it: what was unusual then is
+history."""
 
 RANK: Mapping[Severity, int] = {"info": 0, "warning": 1, "error": 2}
 
@@ -62,6 +67,29 @@ class Told:
 def key_of(finding: Finding) -> Key:
     """What a verdict is about."""
     return finding.dataset, finding.check
+
+
+def widened(findings: Iterable[Finding], told: Mapping[Key, Told], looked: tuple[date, date]) -> list[Finding]:
+    """The findings of one look at some days, red ones with the days of an older red verdict that it did not look at.
+
+    A verdict replaces the one before it, and days that nobody has looked at again would be forgotten with that.
+    """
+    return [_with_older(finding, told.get(key_of(finding)), looked) for finding in findings]
+
+
+def _with_older(finding: Finding, before: Told | None, looked: tuple[date, date]) -> Finding:
+    days = finding.from_day, finding.to_day
+    if finding.passed or finding.check in PRESENT or before is None or before.passed or None in days:
+        return finding
+    first, last = before.from_day, before.to_day
+    if first is None or last is None or (looked[0] <= first and last <= looked[1]):
+        return finding
+    return replace(
+        finding,
+        from_day=min(first, finding.from_day or first),
+        to_day=max(last, finding.to_day or last),
+        severity=max(finding.severity, before.severity, key=RANK.__getitem__),
+    )
 
 
 def worth_telling(findings: Iterable[Finding], told: Mapping[Key, Told], now: datetime) -> list[Finding]:
@@ -130,9 +158,11 @@ def _clears(finding: Finding | None, before: Told) -> bool:
     """Whether a green finding says that what an older one found is no more."""
     if finding is None or not finding.passed:
         return False
-    if finding.check in PRESENT or before.from_day is None or before.to_day is None:
+    if before.from_day is None or before.to_day is None or finding.from_day is None or finding.to_day is None:
         return True
-    if finding.from_day is None or finding.to_day is None:
+    if finding.check in PRESENT:
+        return before.to_day <= finding.to_day
+    if finding.check == UNUSUAL.name and finding.to_day - before.to_day >= UNUSUAL_FOR:
         return True
     return finding.from_day <= before.from_day and before.to_day <= finding.to_day
 

@@ -14,16 +14,22 @@ from typing import Any
 
 from energy_assets.calendar import day_bounds_utc
 from energy_assets.catalogue.model import Field, Table, WindowCheck
-from energy_assets.checks.facts import PERIOD, BodyFacts, ColumnFacts, DayFacts, Question, ReceiptFacts, TableFacts
+from energy_assets.checks.facts import (
+    HISTORY,
+    PERIOD,
+    BodyFacts,
+    ColumnFacts,
+    DayFacts,
+    Question,
+    ReceiptFacts,
+    TableFacts,
+)
 from energy_assets.warehouse import service
 from energy_assets.warehouse.interface import Place, Warehouse
 from energy_assets.warehouse.sql import Dialect, TableSql
 
 TOGETHER = 12
 """Tables that are summed up while the store is held: a writer waits for one such group and not for all of them."""
-
-HISTORY = timedelta(days=56)
-"""Days before the asked-for ones whose rows are counted: eight of every weekday."""
 
 _KEPT = ("inserted", "updated", "unchanged", "duplicate", "boundary", "late", "quarantined")
 """Counts that together are what was fetched."""
@@ -61,9 +67,9 @@ def _group(warehouse: Warehouse, questions: Sequence[Question], days: Days) -> d
     if not answers:
         return {q.table.name: TableFacts() for q in questions}
     first, sums, *rows, last = answers
-    by_table = _recorded(first, last)
     by_receipt = _receipts(sums)
     by_day = _days(questions, (row for answer in rows for row in answer))
+    by_table = _recorded(first, last, by_day)
     _detail(warehouse, questions, by_day)
     return {
         name: TableFacts(name in there, by_day.get(name, {}), by_table.get(name, {}), by_receipt[name])
@@ -295,17 +301,43 @@ def _identities(place: Place, questions: Sequence[Question]) -> str:
     return f"({' UNION ALL '.join(rows)})"
 
 
-def _recorded(first: Iterable[tuple[Any, ...]], last: Iterable[tuple[Any, ...]]) -> dict[str, dict[date, int]]:
-    """Days that no commit touched while the rows were counted."""
+def _recorded(
+    first: Iterable[tuple[Any, ...]], last: Iterable[tuple[Any, ...]], held: Mapping[str, Iterable[date]]
+) -> dict[str, dict[date, int]]:
+    """Days that no commit touched while the rows were counted; of days with rows and no commit at all, none."""
     before, after = ({(name, day): int(rows) for name, day, rows in answer} for answer in (first, last))
     found: dict[str, dict[date, int]] = defaultdict(dict)
     for (name, day), rows in after.items():
         if before.get((name, day)) == rows:
             found[name][day] = rows
+    for name, days in held.items():
+        found[name].update((day, 0) for day in days if (name, day) not in before and (name, day) not in after)
     return found
 
 
 # Receipts.
+
+
+def first_asked(
+    warehouse: Warehouse, tables: Sequence[Table], since: datetime, until: datetime
+) -> Mapping[str, datetime]:
+    """The beginning of the first window in ``[since, until)`` that was ever asked for, whatever came of it, by table.
+
+    Raises:
+        WarehouseError: The store cannot be read.
+    """
+
+    def make(place: Place) -> list[str]:
+        dialect = place.dialect
+        return [
+            f"SELECT R.table_name, min(R.window_from_utc) FROM {dialect.qualified(place.schema, service.RECEIPTS)} R "
+            f"WHERE R.window_from_utc >= {dialect.instant(since)} AND R.window_from_utc < {dialect.instant(until)} "
+            f"GROUP BY R.table_name"
+        ]
+
+    answers = warehouse.answers("Reading since when tables are kept", make) if tables else ()
+    names = {table.name for table in tables}
+    return {name: _utc(first) for rows in answers for name, first in rows if name in names}
 
 
 def receipts(place: Place, questions: Sequence[Question], days: Days) -> str:

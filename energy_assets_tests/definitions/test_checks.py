@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 
 from energy_assets import catalogue
-from energy_assets.assets.checks import check_key
+from energy_assets.assets.checks import check_key, metadata_of, told_verdicts
 from energy_assets.assets.resources import Platform
+from energy_assets.automation import checks as automation
 from energy_assets.automation.build import build_definitions
 from energy_assets.catalogue import dataset, datasets
 from energy_assets.catalogue.derived import TABLES
-from energy_assets.checks.specs import all_specs
+from energy_assets.checks.model import Finding
+from energy_assets.checks.specs import EXPECTED_PERIODS, all_specs
+from energy_assets.sources.elexon_status import ElexonWord
 from energy_assets.tracking.alerts import open_alerts
 from energy_assets_tests.definitions.conftest import DAY, Runs
 
@@ -124,6 +129,55 @@ def test_a_look_at_other_days_does_not_clear_a_red_verdict(run: Runs) -> None:
     run(["bmrs/fuelhh"], other)
     look(run, from_day=other.isoformat(), to_day=other.isoformat(), datasets=["bmrs/indo"])
     assert not evaluations(run.instance, "expected_periods")[0].passed
+
+
+def test_who_executes_checks_on_other_days_does_not_clear_a_red_verdict(run: Runs) -> None:
+    run(["bmrs/indo"])
+    run.sql("DELETE FROM bmrs_indo WHERE settlementPeriod = 7")
+    look(run)
+
+    run(["bmrs/indo"], DAY - timedelta(days=1))
+    (newest, *_) = evaluations(run.instance, "expected_periods")
+    assert not newest.passed and str(DAY) in str(newest.description)
+    assert evaluations(run.instance, "bounds")[0].passed
+
+    run(["bmrs/indo"], refetch=True)
+    assert evaluations(run.instance, "expected_periods")[0].passed
+
+
+def test_a_run_that_broke_off_does_not_hide_a_red_verdict(run: Runs) -> None:
+    run(["bmrs/indo"])
+    run.sql("DELETE FROM bmrs_indo WHERE settlementPeriod = 7")
+    look(run)
+    key = check_key(dataset("bmrs/indo"), EXPECTED_PERIODS)
+    planned = AssetCheckEvaluationPlanned(asset_key=key.asset_key, check_name=key.name)
+    run.instance.report_dagster_event(
+        dg.DagsterEvent("ASSET_CHECK_EVALUATION_PLANNED", "a_job", event_specific_data=planned), run_id="broken-off"
+    )
+
+    told = told_verdicts(run.instance, [dataset("bmrs/indo")])
+    assert not told["INDO", "expected_periods"].passed
+
+
+def test_figures_that_are_no_numbers_are_left_out() -> None:
+    found = Finding("bounds", "INDO", DAY, DAY, False, "warning", "", {"low": float("-inf"), "worst": float("nan")})
+    assert metadata_of(found) == {"from_day": DAY.isoformat(), "to_day": DAY.isoformat()}
+
+
+def test_an_update_that_only_the_daily_look_asks_about_is_no_incident(
+    run: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(["bmrs/indo"])
+    updated = {"INDO": datetime.now(tz=UTC) + timedelta(days=2)}
+
+    def asks(*_: object, **__: object) -> Callable[..., ElexonWord]:
+        return lambda *_: ElexonWord({}, updated)
+
+    monkeypatch.setattr(automation, "ask_elexon", asks)
+    result = look(run, elexon=True)
+
+    assert result.success
+    assert not [i.key for i in open_alerts(run.platform.settings()).incidents() if "last_update" in i.key]
 
 
 def test_what_was_never_asked_for_is_no_matter_of_a_look(run: Runs) -> None:

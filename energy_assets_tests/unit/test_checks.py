@@ -17,7 +17,7 @@ from energy_assets.checks.held import Held
 from energy_assets.checks.model import Finding
 from energy_assets.checks.rules import JUDGES, evaluate
 from energy_assets.checks.specs import APPLIES, ROW_COUNT, all_specs, specs_for
-from energy_assets.checks.telling import GREEN_AT_ONCE, Told, standing, worth_telling
+from energy_assets.checks.telling import GREEN_AT_ONCE, Told, standing, widened, worth_telling
 from energy_assets.warehouse import facts as sql
 from energy_assets.warehouse.interface import Place
 from energy_assets.warehouse.sql import DUCKDB
@@ -109,6 +109,29 @@ def test_where_silence_is_no_fault_nothing_is_expected():
     assert due_instant(dataset("neso/historic_demand"), NOW) is None
 
 
+def test_a_row_of_the_future_does_not_make_a_dataset_fresh():
+    ahead = Held(dataset("bmrs/fuelinst"), DAY, DAY, NOW, newest_utc=NOW + timedelta(days=900))
+    found = finding("freshness", ahead)
+    assert (found.passed, found.severity) == (False, "error")
+    assert "which is still to come" in found.text and "bmrs/fuelinst" in found.text and "delete it" in found.text
+
+
+@pytest.mark.parametrize(("begun", "passes"), [(23.0, True), (22.5, False)])
+def test_what_settles_at_the_end_of_its_interval_is_told_by_its_start(begun: float, passes: bool):
+    """At 01:25 the half hour to 23:30 has settled, by a lag of 90 minutes, and that to 00:00 has not."""
+    now, newest = UTC_DAY + timedelta(hours=26, minutes=25), UTC_DAY + timedelta(hours=begun + 1)
+    assert (
+        finding("freshness", Held(dataset("bmrs/boav"), DAY, DAY + timedelta(days=1), now, newest_utc=newest)).passed
+        is passes
+    )
+
+
+@pytest.mark.parametrize("kept_from", [None, DAY + timedelta(days=1)])
+def test_nothing_is_due_of_days_that_nobody_asked_for(kept_from: date | None):
+    empty = Held(dataset("bmrs/indo"), DAY, DAY, NOW, kept_from=kept_from)
+    assert {f.check for f in evaluate(empty) if not f.passed} == set()
+
+
 def history(rows: int, weeks: int = 8, jump: int = 0) -> dict[date, int]:
     days = (DAY - timedelta(days=n) for n in range(1, 7 * weeks + 1))
     return {day: rows + (jump if day.weekday() >= 5 else 0) + day.day % 3 for day in days}
@@ -186,6 +209,11 @@ YESTERDAY = DAY - timedelta(days=1)
         (verdict(True), told(False, 1), True),
         (verdict(True), told(False, 1, YESTERDAY), False),
         (verdict(True, check="freshness"), told(False, 1, YESTERDAY, "freshness"), True),
+        # A look at the past says nothing of the present.
+        (verdict(True, YESTERDAY, "freshness"), told(False, 1, DAY, "freshness"), False),
+        # What no look judges any more is history.
+        (verdict(True, check="unusual"), told(False, 1, DAY - timedelta(days=6), "unusual"), False),
+        (verdict(True, check="unusual"), told(False, 1, DAY - timedelta(days=7), "unusual"), True),
         (verdict(False), {}, True),
         (verdict(False), told(True, 1), True),
         (verdict(False), told(False, 23), False),
@@ -203,6 +231,18 @@ def test_what_stands_holds_older_faults_of_days_that_were_not_looked_at():
     assert standing([verdict(True)], told(False, 1)) == []
     assert [f.text for f in standing([verdict(False)], told(False, 1, YESTERDAY))] == ["text"]
     assert [f.text for f in standing([], told(False, 1))] == ["older"]
+
+
+def test_a_red_verdict_keeps_the_days_of_an_older_one_that_were_not_looked_at():
+    red, older = verdict(False), told(False, 25, YESTERDAY, severity="error")
+    (wide,) = widened([red], older, (DAY, DAY))
+    assert (wide.from_day, wide.to_day, wide.severity, wide.text) == (YESTERDAY, DAY, "error", "text")
+    kept = Told(False, NOW, wide.severity, wide.from_day, wide.to_day, wide.text)
+    assert standing([verdict(True)], {("INDO", "bounds"): kept})
+
+    assert widened([red], older, (YESTERDAY, DAY)) == [red]
+    assert widened([verdict(True)], older, (DAY, DAY)) == [verdict(True)]
+    assert widened([red], told(True, 1, YESTERDAY), (DAY, DAY)) == [red]
 
 
 def test_a_first_look_tells_every_fault_and_some_of_the_rest():
