@@ -91,6 +91,8 @@ def _grids(profiled: Profiled, answer: Iterable[Sequence[Any]], days: tuple[date
     for label, day, slot, values in cells:
         if label in place_of:
             grid[:, place_of[label], day, slot] = [np.nan if value is None else float(value) for value in values]
+    # An infinite value is no habit and no measurement: the bounds tell of it.
+    grid[~np.isfinite(grid)] = np.nan
     return [
         Series(column, labels, days, grid[n], grid[n + 1], grid[n + 2])
         for n, column in zip(range(0, len(grid), STATISTICS), profiled.columns, strict=True)

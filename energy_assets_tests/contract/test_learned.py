@@ -58,6 +58,15 @@ def test_a_revised_row_keeps_the_moment_of_its_first_arrival(store: Store, wareh
     assert {(a.from_utc, a.to_utc) for a in asks} == {(window().from_utc, window().to_utc)}
 
 
+def test_what_is_no_number_is_not_learned(warehouse: Warehouse):
+    warehouse.write(batch(INDO.table, [demand(1, float("inf")), demand(2, float("nan")), demand(3)]))
+
+    (series,) = read_series(warehouse, Profiled.of(INDO), DAY, DAY)
+    assert np.flatnonzero(~np.isnan(series.mean)).size == 1
+    assert np.isfinite(series.high[~np.isnan(series.high)]).all()
+    assert [f.passed for f in baseline.findings([INDO], warehouse, DAY, DAY, DAY)] == [True]
+
+
 def test_failed_requests_are_no_asks(warehouse: Warehouse):
     warehouse.write(batch(INDO.table, [demand(1)]))
     later = datetime(2026, 7, 20, 15, tzinfo=UTC)
