@@ -12,7 +12,7 @@ from energy_assets import calendar
 from energy_assets.catalogue.model import Field, WindowCheck
 from energy_assets.checks.facts import DayFacts, Question, TableFacts
 from energy_assets.ingest.model import Counts
-from energy_assets.warehouse.facts import read_facts
+from energy_assets.warehouse.facts import first_asked, read_facts
 from energy_assets.warehouse.interface import Warehouse
 from energy_assets_tests.contract.store import DAY, Store, at, batch, receipt, window
 from energy_assets_tests.contract.tables import FORECAST, PRICES, RUNS
@@ -135,6 +135,18 @@ def test_rows_deleted_by_hand_differ_from_what_was_recorded(store: Store, wareho
     opened.close()
 
     assert (list(found.days), found.recorded[DAY]) == ([BEFORE], 1)
+
+
+def test_since_when_a_table_is_asked_for_is_known_whatever_came_of_it(warehouse: Warehouse):
+    begin, end = calendar.day_start_utc(BEFORE), calendar.day_bounds_utc(DAY)[1]
+    assert first_asked(warehouse, [PRICES], begin, end) == {}
+
+    warehouse.write(batch(PRICES, [price(1)]))
+    assert first_asked(warehouse, [PRICES, RUNS], begin, end) == {PRICES.name: window().from_utc}
+    warehouse.record(
+        [receipt(PRICES, window(BEFORE), status="failed"), receipt(PRICES, window(BEFORE - timedelta(days=5)))]
+    )
+    assert first_asked(warehouse, [PRICES], begin, end) == {PRICES.name: window(BEFORE).from_utc}
 
 
 @pytest.mark.parametrize(("status", "name"), [("failed", "failed"), ("suspect", "suspect")])
