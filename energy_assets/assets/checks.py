@@ -5,7 +5,7 @@ This step serves people: who materializes an asset, or presses Execute on a chec
 """
 
 # Annotations are not postponed here: Dagster reads types from functions as they stand.
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -34,6 +34,8 @@ MOST_DAYS = 92
 
 PLANS = 10
 """Newest records of a check among which a verdict is looked for, the others being plans of runs that broke off."""
+
+ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 def step_name(provider: str) -> str:
@@ -151,6 +153,8 @@ def told_verdicts(instance: dg.DagsterInstance, datasets: Sequence[Dataset]) -> 
     """The newest verdict that Dagster has of each check."""
     keys = {check_key(d, spec): (d.code, spec.name) for d in datasets for spec in all_specs(d)}
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
+    plans = [r for r in records.values() if not isinstance(r.evaluation, dg.AssetCheckEvaluation)]
+    going_on = _going_on(instance, {r.run_id for r in plans})
     found: dict[Key, Told] = {}
     for key, newest in records.items():
         # A run that goes on, or broke off, has left a plan before which the verdict stands.
@@ -167,8 +171,18 @@ def told_verdicts(instance: dg.DagsterInstance, datasets: Sequence[Dataset]) -> 
             _day(days.get("from_day")),
             _day(days.get("to_day")),
             evaluation.description or "",
+            hidden=planned and newest.run_id not in going_on,
         )
     return found
+
+
+def _going_on(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> set[str]:
+    """Those of the runs that have not ended."""
+    wanted = list(run_ids)
+    if not wanted:
+        return set()
+    states = [state for state in dg.DagsterRunStatus if state not in ENDED]
+    return {run.run_id for run in instance.get_runs(dg.RunsFilter(run_ids=wanted, statuses=states))}
 
 
 def _severity(evaluation: dg.AssetCheckEvaluation) -> Severity:

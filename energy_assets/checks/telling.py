@@ -54,6 +54,7 @@ class Told:
         from_day: First day at fault, where it was about days.
         to_day: Last one.
         text: Its sentence.
+        hidden: Whether people do not see it, because a run that was to look anew has ended without a verdict.
     """
 
     passed: bool
@@ -62,6 +63,7 @@ class Told:
     from_day: date | None = None
     to_day: date | None = None
     text: str = ""
+    hidden: bool = False
 
 
 def key_of(finding: Finding) -> Key:
@@ -93,14 +95,18 @@ def _with_older(finding: Finding, before: Told | None, looked: tuple[date, date]
 
 
 def worth_telling(findings: Iterable[Finding], told: Mapping[Key, Told], now: datetime) -> list[Finding]:
-    """The findings of one look that are to be told.
+    """The findings of one look that are to be told, and what stands of hidden verdicts.
 
     Args:
         findings: What the look found.
         told: The newest verdict that was told, by what it is about.
         now: The present, aware.
     """
-    news = [f for f in findings if _is_news(f, told.get(key_of(f)), now)]
+    found = list(findings)
+    stands = {key_of(f): f for f in [*found, *standing(found, told)]}
+    hidden = [key for key, verdict in told.items() if verdict.hidden]
+    news = [f for f in found if key_of(f) not in hidden and _is_news(f, told.get(key_of(f)), now)]
+    news += [stands[key] for key in hidden if key in stands]
     waited_for = [f for f in news if not f.passed or _was_red(told.get(key_of(f)))]
     others = [f for f in news if f.passed and not _was_red(told.get(key_of(f)))]
     return waited_for + others[:GREEN_AT_ONCE]

@@ -155,8 +155,12 @@ def test_a_run_that_broke_off_does_not_hide_a_red_verdict(run: Runs) -> None:
         dg.DagsterEvent("ASSET_CHECK_EVALUATION_PLANNED", "a_job", event_specific_data=planned), run_id="broken-off"
     )
 
-    told = told_verdicts(run.instance, [dataset("bmrs/indo")])
-    assert not told["INDO", "expected_periods"].passed
+    told = told_verdicts(run.instance, [dataset("bmrs/indo")])["INDO", "expected_periods"]
+    assert (told.passed, told.hidden) == (False, True)
+    # A look at other days shows it again, as it was.
+    look(run, from_day=str(DAY + timedelta(days=1)), to_day=str(DAY + timedelta(days=1)))
+    again = told_verdicts(run.instance, [dataset("bmrs/indo")])["INDO", "expected_periods"]
+    assert (again.passed, again.hidden, again.from_day) == (False, False, DAY)
 
 
 def test_figures_that_are_no_numbers_are_left_out() -> None:
