@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from energy_assets import calendar
 from energy_assets.assets.partitions import spans
 from energy_assets.catalogue.model import Dataset, Lag
+from energy_assets.errors import CalendarError
 
 TICK = timedelta(minutes=15)
 """Between two ticks of the refresh; the cron expression in ``schedules`` says the same."""
@@ -76,12 +77,22 @@ def refresh_requests(datasets: Sequence[Dataset], tick: datetime) -> Sequence[Re
 def may_be_due(dataset: Dataset, day: date, tick: datetime, interval: timedelta) -> bool:
     """Whether the dataset may have something to ask for, given that the looks before asked for all they should.
 
+    A dataset whose day lies beyond the announced bank holidays may be: that nothing can be planned is for the run to
+    say of it, and no reason for the others to wait.
+
     Args:
         dataset: The catalogue entry.
         day: Settlement day.
         tick: The tick's time, aware.
         interval: Time between two looks at the day.
     """
+    try:
+        return _may_be_due(dataset, day, tick, interval)
+    except CalendarError:
+        return True
+
+
+def _may_be_due(dataset: Dataset, day: date, tick: datetime, interval: timedelta) -> bool:
     from energy_assets.ingest.model import Seen
     from energy_assets.ingest.planner import plan
 
@@ -145,6 +156,17 @@ def _days_reached(lag: Lag, before: date, tick: datetime) -> Iterator[date]:
     """
     for back in range(1, FARTHEST_DAYS if lag.run or lag.working_days else FARTHEST_BY_MINUTES):
         day = before - timedelta(days=back)
-        window = calendar.day_bounds_utc(day)
-        if calendar.lag_passed(lag, *window, tick) and not calendar.lag_passed(lag, *window, tick - CATCH_UP):
+        if _reached(lag, day, tick):
             yield day
+
+
+def _reached(lag: Lag, day: date, tick: datetime) -> bool:
+    """Whether a day's moment came in the last ``CATCH_UP``.
+
+    Not where bank holidays are not announced that far: the run about the recent days says so of the same datasets.
+    """
+    window = calendar.day_bounds_utc(day)
+    try:
+        return calendar.lag_passed(lag, *window, tick) and not calendar.lag_passed(lag, *window, tick - CATCH_UP)
+    except CalendarError:
+        return False

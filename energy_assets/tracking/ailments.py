@@ -29,7 +29,7 @@ from energy_assets.tracking.doctor import Diagnosis, Fix, Look, Verdict
 from energy_assets.tracking.incidents import Condition
 from energy_assets.tracking.orchestrator import Orchestrated
 from energy_assets.tracking.overview import warehouse_bytes
-from energy_assets.tracking.watch import GIGABYTE, credential_conditions, disk_conditions
+from energy_assets.tracking.watch import GIGABYTE, calendar_conditions, credential_conditions, disk_conditions
 
 REACH_SECONDS = 5.0
 """Longest wait for a host: one that takes longer is of no use to a refresh that asks a hundred times."""
@@ -271,7 +271,9 @@ def network_look(machine: Machine) -> Iterator[Diagnosis]:
 
 
 def clock_look(machine: Machine) -> Iterator[Diagnosis]:
-    """This machine's clock against those of the hosts that answered."""
+    """This machine's clock against those of the hosts that answered, and how far the calendar reaches."""
+    for condition in calendar_conditions(machine.now.date()):
+        yield _of_condition(condition, "calendar")
     if machine.offline:
         yield Diagnosis("skipped", "No provider was asked for the time (--offline).")
         return

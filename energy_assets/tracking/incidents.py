@@ -20,7 +20,14 @@ from energy_assets.calendar import LONDON
 from energy_assets.checks.model import Severity
 
 Kind = Literal[
-    "run_failed", "dataset_stale", "gap", "listener_silent", "disk_low", "credentials", "check_failed", "quota"
+    "run_failed",
+    "dataset_stale",
+    "gap",
+    "listener_silent",
+    "disk_low",
+    "credentials",
+    "check_failed",
+    "outdated",
 ]
 News = Literal["opened", "escalated", "resolved"]
 """What a message is about."""

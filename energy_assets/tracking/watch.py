@@ -47,6 +47,10 @@ DEAF_LOOK = timedelta(days=3)
 SECRET_URGENT = timedelta(days=7)
 """A week before a secret ends its condition becomes an error: asking for another one takes a person."""
 
+CALENDAR_ENDS = timedelta(days=180)
+"""Time before the last known working day at which it is told: long enough for a release with the next bank holidays,
+which are announced two years ahead."""
+
 TICK = timedelta(minutes=15)
 """Time between two refreshes."""
 
@@ -91,6 +95,7 @@ def watch(settings: Settings, now: datetime) -> Watched:
         "disk": lambda: disk_conditions(settings.home, shutil.disk_usage(_made(settings.home)).free),
         "listener": lambda: listener_conditions(settings.iris_drop_dir, now),
         "credentials": lambda: credential_conditions(settings.iris_secret_expires, now.date()),
+        "calendar": lambda: calendar_conditions(now.date()),
     }
     found: dict[str, Sequence[Condition]] = {}
     failures = []
@@ -154,6 +159,24 @@ def asked_families(settings: Settings) -> Mapping[str, datetime]:
         SpoolError: The home cannot be read.
     """
     return Memory(settings.home).asked_utc()
+
+
+def calendar_conditions(today: date) -> list[Condition]:
+    """Whether the working days that this release knows end soon: what settles by them cannot be planned beyond."""
+    last = calendar.LAST_WORKING_DAY
+    if last - today > CALENDAR_ENDS:
+        return []
+    return [
+        Condition(
+            "calendar ends",
+            "outdated",
+            "error" if today >= last else "warning",
+            f"bank holidays are known to {last} only",
+            f"This release knows the bank holidays to {last}; datasets whose lag is in working days or settlement runs "
+            "fail from then on, and their status and gaps cannot be told.",
+            "Install a newer release of energy_assets.",
+        )
+    ]
 
 
 def stale_conditions(reports: Sequence[DatasetReport], now: datetime, asked: Mapping[str, datetime]) -> list[Condition]:

@@ -135,3 +135,13 @@ def test_spans_join_neighbours_and_stay_bounded() -> None:
     assert spans([every[5], every[0], every[1], every[0]]) == [(every[0], every[1]), (every[5], every[5])]
     assert spans(every) == [(every[0], every[91]), (every[92], every[99])]
     assert spans([]) == []
+
+
+@pytest.mark.parametrize("tick", ["2028-01-05T12:15", "2028-02-28T12:15", "2029-06-28T06:00"])
+def test_beyond_the_announced_bank_holidays_the_others_are_still_asked_for(tick: str) -> None:
+    """That nothing can be planned is said by the run, of the datasets that it concerns."""
+    everything = datasets("bmrs")
+    named = {d.code for r in refresh_requests(everything, at(tick)) for d in r.datasets}
+    assert {"FUELINST", "FREQ", "BOD"} <= named
+    (recent, *_) = revision_requests(everything, at(tick))
+    assert {d.code for d in recent.datasets} == {d.code for d in everything if not d.is_register}

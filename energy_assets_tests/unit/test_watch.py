@@ -25,6 +25,7 @@ from energy_assets.tracking.watch import (
     DISK_WARNING_GB,
     GIGABYTE,
     STALE_FAMILY,
+    calendar_conditions,
     credential_conditions,
     disk_conditions,
     expected,
@@ -70,6 +71,22 @@ def test_a_secret_that_ends_is_told_before(days: int, severity: str | None):
     assert [c.severity for c in found] == ([severity] if severity else [])
     assert all("IRIS_CLIENT_SECRET" in c.remedy for c in found)
     assert credential_conditions(None, today) == []
+
+
+@pytest.mark.parametrize(
+    ("today", "severity"),
+    [
+        (date(2027, 7, 3), None),
+        (date(2027, 7, 4), "warning"),
+        (date(2027, 12, 30), "warning"),
+        (date(2027, 12, 31), "error"),
+        (date(2029, 1, 1), "error"),
+    ],
+)
+def test_the_end_of_the_known_bank_holidays_is_told_before(today: date, severity: str | None) -> None:
+    found = calendar_conditions(today)
+    assert [c.severity for c in found] == ([severity] if severity else [])
+    assert all("2027-12-31" in c.text and "newer release" in c.remedy for c in found)
 
 
 class Listener:
@@ -140,7 +157,7 @@ def test_a_home_that_is_not_made_yet_is_nothing_wrong(tmp_path: Path):
     home = tmp_path / "not" / "yet"
     watched = watch(load_settings({"ENERGY_ASSETS_HOME": str(home)}, None), NOW)
     assert watched.failures == ()
-    assert watched.found.keys() == {"disk", "listener", "credentials"}
+    assert watched.found.keys() == {"disk", "listener", "credentials", "calendar"}
     assert not home.exists()
 
 
