@@ -175,7 +175,7 @@ def unique_key(spec: CheckSpec, held: Held) -> Finding:
         "somebody else wrote to the table: remove the copies, or drop the table and ask again with "
         f"{ask_again(held.dataset, min(wrong), max(wrong))}"
     )
-    text = f"{repeated} rows repeat the natural key of another, the first {first}"
+    text = f"rows that repeat the natural key of another: {repeated}, the first {first}"
     return failed(spec, held, wrong, text, remedy, {"repeated": repeated})
 
 
@@ -186,7 +186,7 @@ def in_window(spec: CheckSpec, held: Held) -> Finding:
         return passed(spec, held, "every row lies in its window", {"outside": 0})
     outside = sum(facts.outside for facts in wrong.values())
     first = next(iter(wrong.values())).first.get("outside", "")
-    text = f"{outside} rows lie outside the window that was asked for, the first {first}"
+    text = f"rows outside the window that was asked for: {outside}, the first {first}"
     remedy = f"the provider did not answer what was asked: delete these rows and {_again(held, wrong)}"
     return failed(spec, held, wrong, text, remedy, {"outside": outside})
 
@@ -199,7 +199,7 @@ def repeated_sample(spec: CheckSpec, held: Held) -> Finding:
     if not bodies and not copies:
         return passed(spec, held, "no answer came twice", numbers)
     days = [day for day, facts in held.facts.days.items() if facts.copies]
-    said = f"{copies} rows came again, equal, for other windows"
+    said = f"rows that came again, equal, for other windows: {copies}"
     if bodies:
         windows = sum(body.windows for body in bodies)
         first = min(body.first_utc for body in bodies)
@@ -220,7 +220,7 @@ def null_rules(spec: CheckSpec, held: Held) -> Finding:
     columns = dict.fromkeys(name for facts in wrong.values() for name in facts.nulls)
     facts = next(iter(wrong.values()))
     first = facts.first.get(next(iter(facts.nulls)), "")
-    text = f"{nulls} rows have no value in {some(columns)}, the first {first}"
+    text = f"rows without a value in {some(columns)}: {nulls}, the first {first}"
     return failed(spec, held, wrong, text, _again(held, wrong), {"nulls": nulls})
 
 
@@ -233,7 +233,7 @@ def bounds(spec: CheckSpec, held: Held) -> Finding:
     columns = dict.fromkeys(name for facts in wrong.values() for name in facts.beyond)
     facts = next(iter(wrong.values()))
     first = facts.first.get(f"{next(iter(facts.beyond))} beyond", "")
-    text = f"{beyond} values of {some(columns)} are outside physical bounds, the first {first}"
+    text = f"values of {some(columns)} outside physical bounds: {beyond}, the first {first}"
     remedy = f"look whether the provider has corrected it: {_again(held, wrong)}; report bounds that are too narrow"
     return failed(spec, held, wrong, text, remedy, {"beyond": beyond})
 
@@ -261,7 +261,7 @@ def expected_periods(spec: CheckSpec, held: Held) -> Finding:
         return failed(spec, held, short, text, _again(held, short), numbers | {"lacking": lacking})
     if held.missing:
         days = {calendar.settlement_day(w.from_utc) for w in held.missing}
-        text = f"{len(held.missing)} windows that have settled were never answered, the first {held.missing[0]}"
+        text = f"settled windows that were never answered: {len(held.missing)}, the first {held.missing[0]}"
         return failed(spec, held, days, text, _again(held, sorted(days)), numbers)
     return passed(spec, held, "what is due is there", numbers)
 

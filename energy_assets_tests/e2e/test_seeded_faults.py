@@ -155,7 +155,7 @@ FAULTS = {
         "unique_key",
         "bmrs/indo",
         ("INSERT INTO bmrs_indo SELECT * FROM bmrs_indo WHERE settlementPeriod = 7",),
-        "1 rows repeat the natural key of another, the first 2026-07-15, 7",
+        "rows that repeat the natural key of another: 1, the first 2026-07-15, 7",
         of("receipts_against_rows"),
     ),
     "rows came for another window": Planted(
@@ -165,7 +165,7 @@ FAULTS = {
             "UPDATE bmrs_freq SET _window_from_utc = _window_from_utc - INTERVAL 10 DAY, "
             "_window_to_utc = _window_to_utc - INTERVAL 10 DAY",
         ),
-        "rows lie outside the window that was asked for",
+        "rows outside the window that was asked for",
     ),
     "the same answer for distant windows": Planted(
         "repeated_sample",
@@ -180,7 +180,7 @@ FAULTS = {
             "INSERT INTO bmrs_fuelhh SELECT * REPLACE (_window_from_utc - INTERVAL 7 DAY AS _window_from_utc, "
             "_window_to_utc - INTERVAL 7 DAY AS _window_to_utc) FROM bmrs_fuelhh",
         ),
-        "rows came again, equal, for other windows",
+        "rows that came again, equal, for other windows",
         of("unique_key", "receipts_against_rows", "in_window"),
     ),
     "a period never came": Planted(
@@ -213,14 +213,14 @@ FAULTS = {
         "null_rules",
         "bmrs/fuelinst",
         ("UPDATE bmrs_fuelinst SET settlementDate = NULL WHERE startTime = TIMESTAMP '2026-07-15 10:00:00'",),
-        "rows have no value in settlementDate",
+        "rows without a value in settlementDate",
         # What has no settlement day lies in no window of days.
     ),
     "kilowatts taken for megawatts": Planted(
         "bounds",
         "bmrs/indo",
         ("UPDATE bmrs_indo SET demand = demand * 1000 WHERE settlementPeriod = 7",),
-        "1 values of demand are outside physical bounds, the first 2026-07-15, 7: demand",
+        "values of demand outside physical bounds: 1, the first 2026-07-15, 7: demand",
     ),
     "a new column": Planted(
         "schema_drift",
