@@ -99,6 +99,9 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path.startswith("/prepare/"):
             self.server.bodies.pieces(self.path)
             self._send([b"{}"])
+        elif "/data-status/" in self.path:
+            # What the checks of an asset ask about; no dataset of the benchmarks.
+            self.send_error(404)
         else:
             self.server.begin(self.path)
             if self.server.latency:

@@ -113,9 +113,9 @@ def ask_elexon(platform: Platform, *, updates: bool) -> "AskElexon":
 
     def asked(codes: Sequence[str], from_day: date, to_day: date) -> "ElexonWord":
         from energy_assets.sources.elexon import open_client
-        from energy_assets.sources.elexon_status import ask
+        from energy_assets.sources.elexon_status import PATIENCE, ask
 
-        return ask(open_client(platform.settings()), codes, from_day, to_day, updates=updates)
+        return ask(open_client(platform.settings(), PATIENCE), codes, from_day, to_day, updates=updates)
 
     return asked
 

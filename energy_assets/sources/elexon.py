@@ -25,7 +25,7 @@ from energy_assets.errors import (
     WindowTooLargeError,
 )
 from energy_assets.ingest.model import Body, Window
-from energy_assets.sources.http import PASSING, HttpClient
+from energy_assets.sources.http import PASSING, HttpClient, Patience
 
 if TYPE_CHECKING:
     from energy_assets.settings import Settings
@@ -35,6 +35,9 @@ SEASON_BEGINS_MONTH = 4
 
 PERIODS = "{periods}"
 """The one template that repeats its parameter, once for each settlement period of the window."""
+
+REFRESH_PATIENCE = Patience()
+"""A window's: the next refresh is a quarter of an hour later, and nobody waits."""
 
 _TICK = timedelta(seconds=1)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -117,13 +120,19 @@ class ElexonSource:
         await self._client.aclose()
 
 
-def open_client(settings: Settings) -> HttpClient:
-    """A client for Elexon's address, with the rate, bound and keys that the settings give."""
+def open_client(settings: Settings, patience: Patience = REFRESH_PATIENCE) -> HttpClient:
+    """A client for Elexon's address, with the rate, bound and keys that the settings give.
+
+    Args:
+        settings: Address, rate, bound and keys.
+        patience: How long one request is tried; that of a refresh by default.
+    """
     return HttpClient(
         settings.elexon_url,
         requests_per_second=settings.elexon_requests_per_second,
         concurrency=settings.elexon_concurrency,
         api_keys=settings.bmrs_api_keys,
+        patience=patience,
     )
 
 

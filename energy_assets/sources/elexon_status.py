@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from energy_assets.errors import ContractError
-from energy_assets.sources.http import HttpClient
+from energy_assets.sources.http import HttpClient, Patience
 
 METADATA_PATH = "/datasets/metadata/latest"
+
+PATIENCE = Patience(attempts=3, deadline=30.0)
+"""Somebody may wait for the verdict, and what Elexon says now it says in an hour: about two seconds of waits, and no
+more than half a minute altogether."""
 
 OTHER_NAMES = {"IMBALANGC": "IMBALNGC", "LOLPDM": "LOLPDRM", "SYS_WARN": "SYSWARN"}
 """Names in the list of last updates that differ from the codes in paths."""
