@@ -1,4 +1,4 @@
-"""What all tests share: how property tests search, and the BigQuery server of this machine."""
+"""What all tests share: how property tests search, the BigQuery server of this machine, and where alerts arrive."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from energy_assets_tests.bigquery.server import Addresses, absence, running
+from energy_assets_tests.unit.alerting import Mailbox, Webhook, mailbox, webhook
 
 # A deadline would be an assertion about time. In CI the same examples are tried each time, so that a red run is a
 # finding about the change and not about luck; elsewhere the search goes on.
@@ -40,3 +41,17 @@ def bigquery_serving() -> Iterator[Callable[[], Addresses]]:
 def bigquery_server(bigquery_serving: Callable[[], Addresses]) -> Addresses:
     """Where the BigQuery server listens."""
     return bigquery_serving()
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    """Where alerts arrive by HTTP."""
+    with webhook() as made:
+        yield made
+
+
+@pytest.fixture
+def box() -> Iterator[Mailbox]:
+    """Where alerts arrive by mail."""
+    with mailbox() as made:
+        yield made

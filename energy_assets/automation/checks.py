@@ -27,7 +27,7 @@ from energy_assets.assets.checks import (
 from energy_assets.assets.provider import explained
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.jobs import LANE, LIVE, LONGEST_LIVE, MAX_RUNTIME
-from energy_assets.automation.schedules import LONDON, active_run
+from energy_assets.automation.schedules import LONDON, while_active
 from energy_assets.catalogue.model import Dataset
 from energy_assets.checks.specs import all_specs
 from energy_assets.checks.telling import Key, Told, conditions, key_of, standing, widened, worth_telling
@@ -135,9 +135,9 @@ def _schedule(provider: str, cron: str, often: str, config: CheckConfig, says: s
         description=says,
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        active = active_run(context.instance, name, LONGEST_LIVE)
-        if active is not None:
-            return dg.SkipReason(f"run {active} of {name} is still active")
+        skip = while_active(context.instance, name, LONGEST_LIVE)
+        if skip is not None:
+            return skip
         tick = context.scheduled_execution_time.astimezone(UTC)
         return dg.RunRequest(
             run_key=f"{often} {tick:%Y-%m-%dT%H:%MZ}", run_config=dg.RunConfig(ops={f"look_at_{provider}": config})

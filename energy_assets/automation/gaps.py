@@ -14,7 +14,7 @@ import dagster as dg
 from energy_assets.assets.limits import BUSY_RETRIES
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.jobs import LANE, LIVE, LONGEST_LIVE, MAX_RUNTIME
-from energy_assets.automation.schedules import LONDON, active_run
+from energy_assets.automation.schedules import LONDON, while_active
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import EnergyAssetsError
 from energy_assets.warehouse.io_manager import failure
@@ -98,9 +98,9 @@ def gaps_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.S
     """One run, or a skip while the last one is active."""
     from energy_assets.tracking.gap_look import LONGEST_LOOK_DAYS
 
-    active = active_run(context.instance, GAPS, LONGEST_LIVE)
-    if active is not None:
-        return dg.SkipReason(f"run {active} of {GAPS} is still active")
+    skip = while_active(context.instance, GAPS, LONGEST_LIVE)
+    if skip is not None:
+        return skip
     tick = context.scheduled_execution_time
     tag = {WHOLE_LOOK_TAG: f"{tick:%Y-%m-%d}"}
     done = dg.RunsFilter(job_name=GAPS, tags=tag, statuses=[dg.DagsterRunStatus.SUCCESS])

@@ -17,7 +17,7 @@ from energy_assets.assets.provider import RefreshConfig, explained
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
 from energy_assets.automation.jobs import IRIS_REPAIR, LONGEST_PAST, NO_CHECKS
-from energy_assets.automation.schedules import active_run
+from energy_assets.automation.schedules import while_active
 
 if TYPE_CHECKING:
     from energy_assets.ingest.holes import Ask
@@ -51,9 +51,9 @@ def iris_repair_sensor(
     if not root.exists():
         yield dg.SkipReason(f"{root} is not there; `energy-assets iris listen` makes it")
         return
-    active = active_run(context.instance, IRIS_REPAIR, LONGEST_PAST)
-    if active is not None:
-        yield dg.SkipReason(f"run {active} of {IRIS_REPAIR} is still active")
+    skip = while_active(context.instance, IRIS_REPAIR, LONGEST_PAST)
+    if skip is not None:
+        yield skip
         return
     now = datetime.now(tz=UTC)
     with explained(), platform.warehouse() as warehouse:

@@ -19,7 +19,7 @@ from energy_assets.assets.limits import BUSY_RETRIES, SOURCES, numbers, resolve_
 from energy_assets.assets.resources import Platform
 from energy_assets.automation.iris import REPORT_EVERY
 from energy_assets.automation.jobs import LIVE_TAGS, LONGEST_LIVE
-from energy_assets.automation.schedules import active_run
+from energy_assets.automation.schedules import while_active
 from energy_assets.automation.sensors import EVENTS_AT_ONCE, POLL_SECONDS
 from energy_assets.catalogue import dataset
 from energy_assets.errors import EnergyAssetsError
@@ -119,9 +119,9 @@ def gb_limits() -> None:
 )
 def gb_limits_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Choose the days of sending that are to be followed now; days gather while a run of the job is active."""
-    active = active_run(context.instance, GB_LIMITS, LONGEST_LIVE)
-    if active is not None:
-        return dg.SkipReason(f"run {active} of {GB_LIMITS} is still active")
+    skip = while_active(context.instance, GB_LIMITS, LONGEST_LIVE)
+    if skip is not None:
+        return skip
     now = datetime.now(tz=UTC)
     cursor = Cursor.of(context.cursor)
     for token in list(cursor.under_way):

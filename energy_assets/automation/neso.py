@@ -22,7 +22,7 @@ from energy_assets.assets.provider import explained
 from energy_assets.assets.resources import Platform
 from energy_assets.assets.specs import key_of
 from energy_assets.automation.jobs import LANE, MAX_RUNTIME, PORTAL, PRIORITY
-from energy_assets.automation.schedules import LONDON, Ticked, active_run, in_profile
+from energy_assets.automation.schedules import LONDON, Ticked, in_profile, while_active
 from energy_assets.catalogue.model import Dataset
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ def neso_refresh_schedule(families: Sequence[Dataset]) -> dg.ScheduleDefinition:
         description="At the full hour every family of the portal, in between those that change faster.",
     )
     def schedule(context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]) -> Ticked:
-        active = active_run(context.instance, NESO_REFRESH, LONGEST_REFRESH)
-        if active is not None:
-            yield dg.SkipReason(f"run {active} of {NESO_REFRESH} is still active")
+        skip = while_active(context.instance, NESO_REFRESH, LONGEST_REFRESH)
+        if skip is not None:
+            yield skip
             return
         tick = context.scheduled_execution_time.astimezone(UTC)
         kept = in_profile(families, platform)

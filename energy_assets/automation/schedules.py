@@ -106,14 +106,14 @@ def bmrs_repair_schedule(datasets: Sequence[Dataset]) -> dg.ScheduleDefinition:
     return schedule
 
 
-def active_run(instance: dg.DagsterInstance, job: str, longest: timedelta) -> str | None:
-    """Identifier of a run of the job that is queued or running, or ``None``.
+def while_active(instance: dg.DagsterInstance, job: str, longest: timedelta) -> dg.SkipReason | None:
+    """The reason to skip while a run of the job is queued or running, or ``None``.
 
     A run older than ``longest`` is not waited for: a machine that lost power leaves runs that look alive for ever.
     """
     since = datetime.now(tz=UTC) - longest
     runs = instance.get_runs(filters=dg.RunsFilter(job_name=job, statuses=ACTIVE, created_after=since), limit=1)
-    return runs[0].run_id if runs else None
+    return dg.SkipReason(f"run {runs[0].run_id} of {job} is still active") if runs else None
 
 
 def in_profile(datasets: Sequence[Dataset], platform: Platform) -> tuple[Dataset, ...]:
@@ -131,9 +131,9 @@ def _ticked(
     rule: Callable[[Sequence[Dataset], datetime], Sequence[Request]],
 ) -> Ticked:
     """The runs that a rule asks for at this tick, or why there are none."""
-    active = active_run(context.instance, job, longest)
-    if active is not None:
-        yield dg.SkipReason(f"run {active} of {job} is still active")
+    skip = while_active(context.instance, job, longest)
+    if skip is not None:
+        yield skip
         return
     tick = context.scheduled_execution_time
     requests = rule(in_profile(datasets, platform), tick)

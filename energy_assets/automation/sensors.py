@@ -9,7 +9,7 @@ import dagster as dg
 
 from energy_assets.assets.partitions import range_tags, spans
 from energy_assets.automation.jobs import GB_DERIVED, LIVE_TAGS, LONGEST_LIVE, PAST_TAGS
-from energy_assets.automation.schedules import active_run
+from energy_assets.automation.schedules import while_active
 
 POLL_SECONDS = 60
 """A derived table follows its sources within about a minute; more often would only write ticks."""
@@ -41,9 +41,9 @@ def gb_derived_sensor(source: dg.AssetKey, derived: Sequence[dg.AssetsDefinition
         description=f"Follows {source.to_user_string()}.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        active = active_run(context.instance, GB_DERIVED, LONGEST_LIVE)
-        if active is not None:
-            return dg.SkipReason(f"run {active} of {GB_DERIVED} is still active")
+        skip = while_active(context.instance, GB_DERIVED, LONGEST_LIVE)
+        if skip is not None:
+            return skip
         after = int(context.cursor) if context.cursor else None
         records = context.instance.fetch_materializations(
             dg.AssetRecordsFilter(asset_key=source, after_storage_id=after), limit=EVENTS_AT_ONCE, ascending=True

@@ -27,7 +27,7 @@ from energy_assets.automation.jobs import (
     LONGEST_PAST,
     MAX_RUNTIME,
 )
-from energy_assets.automation.schedules import active_run
+from energy_assets.automation.schedules import while_active
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import EnergyAssetsError, SheetUnreachableError
 from energy_assets.warehouse.io_manager import failure
@@ -144,9 +144,9 @@ def sheet_sensor(configured: bool) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         if platform.settings().sheet_id is None:
             return dg.SkipReason(NOT_CONFIGURED)
-        active = active_run(context.instance, SYNC_SHEET, LONGEST)
-        if active is not None:
-            return dg.SkipReason(f"run {active} of {SYNC_SHEET} is still active")
+        skip = while_active(context.instance, SYNC_SHEET, LONGEST)
+        if skip is not None:
+            return skip
         now = datetime.now(tz=UTC)
         asked = datetime.fromisoformat(context.cursor) if context.cursor else None
         reason = _reason(context.instance, asked, now)

@@ -12,7 +12,7 @@ from statistics import median
 
 from energy_assets import calendar
 from energy_assets.checks.expected import due_count, due_instant, expectation, rhythm, scaled, settled
-from energy_assets.checks.facts import HISTORY, ColumnFacts
+from energy_assets.checks.facts import HISTORY, ColumnFacts, DayFacts
 from energy_assets.checks.held import Held, ask_again, failed, passed, some
 from energy_assets.checks.model import CheckSpec, Finding, Severity
 from energy_assets.checks.specs import (
@@ -213,29 +213,32 @@ def repeated_sample(spec: CheckSpec, held: Held) -> Finding:
 
 def null_rules(spec: CheckSpec, held: Held) -> Finding:
     """Required columns without a value."""
-    wrong = {day: facts for day, facts in held.facts.days.items() if facts.nulls}
+    wrong, nulls, columns = _by_column(held, lambda facts: facts.nulls)
     if not wrong:
         return passed(spec, held, "required columns are filled", {"nulls": 0})
-    nulls = sum(sum(facts.nulls.values()) for facts in wrong.values())
-    columns = dict.fromkeys(name for facts in wrong.values() for name in facts.nulls)
-    facts = next(iter(wrong.values()))
-    first = facts.first.get(next(iter(facts.nulls)), "")
+    first = next(iter(wrong.values())).first.get(columns[0], "")
     text = f"rows without a value in {some(columns)}: {nulls}, the first {first}"
     return failed(spec, held, wrong, text, _again(held, wrong), {"nulls": nulls})
 
 
 def bounds(spec: CheckSpec, held: Held) -> Finding:
     """Values outside what the catalogue holds possible; codes that are no measurements do not count."""
-    wrong = {day: facts for day, facts in held.facts.days.items() if facts.beyond}
+    wrong, beyond, columns = _by_column(held, lambda facts: facts.beyond)
     if not wrong:
         return passed(spec, held, "values lie within bounds", {"beyond": 0})
-    beyond = sum(sum(facts.beyond.values()) for facts in wrong.values())
-    columns = dict.fromkeys(name for facts in wrong.values() for name in facts.beyond)
-    facts = next(iter(wrong.values()))
-    first = facts.first.get(f"{next(iter(facts.beyond))} beyond", "")
+    first = next(iter(wrong.values())).first.get(f"{columns[0]} beyond", "")
     text = f"values of {some(columns)} outside physical bounds: {beyond}, the first {first}"
     remedy = f"look whether the provider has corrected it: {_again(held, wrong)}; report bounds that are too narrow"
     return failed(spec, held, wrong, text, remedy, {"beyond": beyond})
+
+
+def _by_column(
+    held: Held, counts: Callable[[DayFacts], Mapping[str, int]]
+) -> tuple[dict[date, DayFacts], int, list[str]]:
+    """Days on which something is counted by column, its sum, and the columns in the order of their first day."""
+    wrong = {day: facts for day, facts in held.facts.days.items() if counts(facts)}
+    total = sum(sum(counts(facts).values()) for facts in wrong.values())
+    return wrong, total, list(dict.fromkeys(name for facts in wrong.values() for name in counts(facts)))
 
 
 # What should be there.

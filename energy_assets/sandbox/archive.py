@@ -23,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from energy_assets.sandbox.control import control_app, is_control
-from energy_assets.sandbox.elexon import hang_up, marked
+from energy_assets.sandbox.control import Sandbox, control_app
+from energy_assets.sandbox.elexon import hang_up
 from energy_assets.sandbox.faults import HTML, Fault, Faults, RequestLog, cut
 from energy_assets.sandbox.frame import seed_of
 from energy_assets.sandbox.messages import Message, Messages, tag_time
@@ -91,7 +91,7 @@ class _Search:
         return {condition.tag for condition in self.conditions}
 
 
-class ArchiveSandbox:
+class ArchiveSandbox(Sandbox):
     """An ASGI application that behaves like the archive.
 
     Attributes:
@@ -121,13 +121,6 @@ class ArchiveSandbox:
         self.page_blobs = page_blobs
         self._fresh_markers = 0
         self._control = control_app(self)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        answer = self._control if is_control(scope["path"]) else self._serve
-        await answer(scope, receive, marked(send))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

@@ -1,10 +1,12 @@
-"""The endpoints that change and question a running sandbox: faults, edits, settings, requests, recorded bodies.
+"""What every sandbox has in common: endpoints that change and question it while it runs, and the mark on its answers.
 
-They stand beside the provider's paths and are never part of the provider's behaviour.
+Faults, edits, settings, requests and recorded bodies stand beside the provider's paths and are never part of the
+provider's behaviour.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from energy_assets.sandbox.faults import Faults, RequestLog, SandboxError
 from energy_assets.sandbox.replay import Replay
@@ -21,6 +24,9 @@ from energy_assets.sandbox.windows import Refused, instant
 
 CONTROL_PATH = "/sandbox"
 REPLAY_PATH = "/replay"
+
+MARK = (b"x-energy-assets-sandbox", b"1")
+"""On every answer: the client labels such rows and never mixes them with real ones."""
 
 
 class Controlled(Protocol):
@@ -35,6 +41,34 @@ class Controlled(Protocol):
     def source(self) -> object:
         """Where rows come from; only sources of Elexon's rows can be edited and questioned."""
         ...
+
+
+class Sandbox(ABC):
+    """A provider's stand-in as an application: these endpoints beside the provider's own, every answer marked."""
+
+    _control: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        answer = self._control if is_control(scope["path"]) else self._serve
+        await answer(scope, receive, marked(send))
+
+    @abstractmethod
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request as the provider does."""
+
+
+def marked(send: Send) -> Send:
+    """A sender that marks every answer as the sandbox's."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), MARK]}
+        await send(message)
+
+    return sending
 
 
 def is_control(path: str) -> bool:

@@ -16,13 +16,13 @@ from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from energy_assets.calendar import days_between, period_of, period_start_utc, periods_in_day
 from energy_assets.catalogue import datasets
 from energy_assets.catalogue.model import Dataset
 from energy_assets.errors import CalendarError
-from energy_assets.sandbox.control import control_app, is_control
+from energy_assets.sandbox.control import Sandbox, control_app
 from energy_assets.sandbox.faults import HTML, Fault, Faults, RequestLog, bends, bent, cut, dumped
 from energy_assets.sandbox.rows import DAY, PERIOD, Branch, RowSource, chunks, instant_of, joined, micros
 from energy_assets.sandbox.shape import PUBLISHED
@@ -41,9 +41,6 @@ from energy_assets.sandbox.windows import (
 )
 
 BASE_PATH = "/bmrs/api/v1"
-
-MARK = (b"x-energy-assets-sandbox", b"1")
-"""On every answer: the client labels such rows and never mixes them with real ones."""
 
 CHUNK_BYTES = 1 << 20
 """Bodies leave in pieces, so that a slow reader holds back the sender and not its memory."""
@@ -69,7 +66,7 @@ STATUS_PERIODS = 25
 Row = dict[str, Any]
 
 
-class ElexonSandbox:
+class ElexonSandbox(Sandbox):
     """An ASGI application that behaves like the API.
 
     Attributes:
@@ -97,13 +94,6 @@ class ElexonSandbox:
         self._endpoints = endpoints(datasets("bmrs") if catalogue is None else catalogue)
         self._repeated: dict[str, bytes] = {}
         self._control = control_app(self)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        answer = self._control if is_control(scope["path"]) else self._serve
-        await answer(scope, receive, marked(send))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(BASE_PATH)
@@ -346,14 +336,3 @@ async def hang_up(scope: Scope, receive: Receive, *, reset: bool) -> None:
     scope["state"]["hang_up"](scope["client"], reset)
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def marked(send: Send) -> Send:
-    """A sender that marks every answer as the sandbox's."""
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), MARK]}
-        await send(message)
-
-    return sending

@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from energy_assets.sandbox.control import control_app, is_control
-from energy_assets.sandbox.elexon import hang_up, marked
+from energy_assets.sandbox.control import Sandbox, control_app
+from energy_assets.sandbox.elexon import hang_up
 from energy_assets.sandbox.faults import HTML, Fault, Faults, RequestLog
 from energy_assets.sandbox.sheets_model import Formula, Spreadsheet, WrongRequestError, a1, described
 
@@ -45,7 +45,7 @@ STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
 _PATH = re.compile(rf"{BASE_PATH}/([^/:]+)(?:/values/(.+)|(/values)?:([A-Za-z]+))?")
 
 
-class SheetsSandbox:
+class SheetsSandbox(Sandbox):
     """An ASGI application that behaves like the API.
 
     Attributes:
@@ -71,13 +71,6 @@ class SheetsSandbox:
         self.source = None
         self._recent: dict[bool, deque[datetime]] = {True: deque(), False: deque()}
         self._control = control_app(self)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        answer = self._control if is_control(scope["path"]) else self._serve
-        await answer(scope, receive, marked(send))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

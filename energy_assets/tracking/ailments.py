@@ -24,12 +24,13 @@ from urllib.parse import urlsplit
 from energy_assets.errors import SettingsError
 from energy_assets.ingest.spool import Spool
 from energy_assets.settings import Settings
+from energy_assets.sources.iris.dropfolder import GIGABYTE
 from energy_assets.sources.iris.heartbeat import LONGEST_SILENCE, read_state
 from energy_assets.tracking.doctor import Diagnosis, Fix, Look, Verdict
 from energy_assets.tracking.incidents import Condition
 from energy_assets.tracking.orchestrator import Orchestrated
 from energy_assets.tracking.overview import warehouse_bytes
-from energy_assets.tracking.watch import GIGABYTE, calendar_conditions, credential_conditions, disk_conditions
+from energy_assets.tracking.watch import calendar_conditions, credential_conditions, disk_conditions, existing
 
 REACH_SECONDS = 5.0
 """Longest wait for a host: one that takes longer is of no use to a refresh that asks a hundred times."""
@@ -358,7 +359,7 @@ def disk_look(settings: Settings) -> Iterator[Diagnosis]:
     """Free space where things are kept, and a log that DuckDB should have folded in."""
     seen = set()
     for folder in (settings.home, settings.duckdb_path.parent, settings.iris_drop_dir, Path(tempfile.gettempdir())):
-        there = _there(folder)
+        there = existing(folder)
         device = there.stat().st_dev
         if device in seen:
             continue
@@ -424,15 +425,11 @@ def _other_places(machine: Machine) -> Iterator[Diagnosis]:
 def _not_writable(folder: Path) -> str:
     """Why a folder cannot be written; permission bits do not tell, because the disk may be read-only or full."""
     try:
-        with tempfile.TemporaryFile(dir=_there(folder)) as probe:
+        with tempfile.TemporaryFile(dir=existing(folder)) as probe:
             probe.write(b"\0")
     except OSError as error:
         return error.strerror or type(error).__name__
     return ""
-
-
-def _there(folder: Path) -> Path:
-    return next((p for p in (folder, *folder.parents) if p.exists()), folder)
 
 
 # Dagster.

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_assets.errors import EnergyAssetsError
+from energy_assets.sources.iris.dropfolder import GIGABYTE
 from energy_assets.tracking import push
 from energy_assets.tracking.alerts import open_alerts
 from energy_assets.tracking.gap_look import names_of
 from energy_assets.tracking.gaps import conditions
 from energy_assets.tracking.orchestrator import Orchestrated, Run
 from energy_assets.tracking.status import DatasetReport, State
-from energy_assets.tracking.watch import disk_conditions, expected, is_stale
+from energy_assets.tracking.watch import disk_conditions, existing, expected, is_stale
 from energy_assets.warehouse.ledger import read_gaps
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 NAMED = 5
 """Datasets, checks or runs that a line names; it counts the others."""
-
-GIGABYTE = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +189,7 @@ def gaps_section(warehouse: Warehouse, datasets: Sequence[Dataset], now: datetim
 
 def disk_section(settings: Settings) -> Section:
     """Space on the disks of home and warehouse, and what the warehouse takes of it."""
-    home = _made(settings.home)
+    home = existing(settings.home)
     usage = shutil.disk_usage(home)
     lines = [f"home: {usage.free / GIGABYTE:,.1f} GB free of {usage.total / GIGABYTE:,.1f} GB"]
     plain: dict[str, object] = {
@@ -201,7 +200,7 @@ def disk_section(settings: Settings) -> Section:
     }
     wrong = [c.text for c in disk_conditions(settings.home, usage.free)]
     if settings.warehouse == "duckdb":
-        size, there = warehouse_bytes(settings.duckdb_path), _made(settings.duckdb_path.parent)
+        size, there = warehouse_bytes(settings.duckdb_path), existing(settings.duckdb_path.parent)
         free = shutil.disk_usage(there).free
         plain |= {"warehouse": str(settings.duckdb_path), "warehouse_bytes": size, "warehouse_free_bytes": free}
         lines.append(f"warehouse: {size / GIGABYTE:,.2f} GB in {settings.duckdb_path.name}")
@@ -297,11 +296,6 @@ def _checks_line(checks: int, errors: int, warnings: int) -> str:
     if not errors + warnings:
         return f"{checks:,} with a verdict, all passed"
     return f"{checks:,} with a verdict: {errors} not passed as errors, {warnings} as warnings"
-
-
-def _made(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
-    return next((p for p in (folder, *folder.parents) if p.exists()), folder)
 
 
 def _run_plain(run: Run) -> dict[str, object]:

@@ -21,6 +21,7 @@ from energy_assets.ingest.holes import SILENT_AFTER, heard_utc
 from energy_assets.ingest.model import Seen
 from energy_assets.ingest.planner import plan
 from energy_assets.sources.iris.connection import secret_warning
+from energy_assets.sources.iris.dropfolder import GIGABYTE
 from energy_assets.sources.iris.heartbeat import DRAINED, outages, read_beats, read_state
 from energy_assets.sources.neso.memory import Memory
 from energy_assets.tracking.incidents import Condition
@@ -29,8 +30,6 @@ from energy_assets.tracking.status import DatasetReport
 
 if TYPE_CHECKING:
     from energy_assets.settings import Settings
-
-GIGABYTE = 1_000_000_000
 
 DISK_WARNING_GB = 10.0
 """A quarter of every dataset takes a few GB on its way; with less than this a backfill may not end."""
@@ -92,7 +91,7 @@ def watch(settings: Settings, now: datetime) -> Watched:
         now: The present, aware UTC.
     """
     looks: dict[str, Callable[[], list[Condition]]] = {
-        "disk": lambda: disk_conditions(settings.home, shutil.disk_usage(_made(settings.home)).free),
+        "disk": lambda: disk_conditions(settings.home, shutil.disk_usage(existing(settings.home)).free),
         "listener": lambda: listener_conditions(settings.iris_drop_dir, now),
         "credentials": lambda: credential_conditions(settings.iris_secret_expires, now.date()),
         "calendar": lambda: calendar_conditions(now.date()),
@@ -214,7 +213,7 @@ def expected(datasets: Sequence[Dataset], profile: str) -> tuple[Dataset, ...]:
     return tuple(d for d in datasets if d.provider in SCHEDULED and profile in d.profiles)
 
 
-def _made(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there: a home is made by the first who writes to it."""
     return next((p for p in (folder, *folder.parents) if p.exists()), folder)
 

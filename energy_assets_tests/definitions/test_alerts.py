@@ -24,7 +24,7 @@ from energy_assets.sources.neso.portal import Portal
 from energy_assets.tracking.alerts import open_alerts
 from energy_assets.tracking.incidents import SETTLED_AFTER
 from energy_assets.wiring import open_warehouse
-from energy_assets_tests.unit.alerting import SECRET, Webhook, webhook
+from energy_assets_tests.unit.alerting import SECRET, Webhook
 
 MINUTE = timedelta(minutes=1)
 
@@ -95,12 +95,6 @@ class World:
     def stale(self) -> str | None:
         names = ("FUELINST", "B1610", "iris/fuelinst", "neso/historic_demand", "neso/upcoming_trades")
         return self.tick(alerts_stale_sensor([dataset(name) for name in names]))
-
-
-@pytest.fixture
-def hook() -> Iterator[Webhook]:
-    with webhook() as made:
-        yield made
 
 
 @pytest.fixture

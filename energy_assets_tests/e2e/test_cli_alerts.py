@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,13 +10,7 @@ import pytest
 from energy_assets.tracking.alerts import open_alerts
 from energy_assets.wiring import utc_now
 from energy_assets_tests.e2e.command_line import NOWHERE, CommandLine
-from energy_assets_tests.unit.alerting import SECRET, Webhook, condition, settings_of, webhook
-
-
-@pytest.fixture
-def hook() -> Iterator[Webhook]:
-    with webhook() as made:
-        yield made
+from energy_assets_tests.unit.alerting import SECRET, Webhook, condition, settings_of
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from energy_assets.catalogue import dataset, datasets
 from energy_assets.catalogue.model import WindowCheck
 from energy_assets.errors import WarehouseError
 from energy_assets.ingest.planner import missing
-from energy_assets.sandbox.elexon import MARK
+from energy_assets.sandbox.control import MARK
 from energy_assets.sandbox.frame import Volume
 from energy_assets.sandbox.server import running
 from energy_assets.sandbox.synthetic import Edit

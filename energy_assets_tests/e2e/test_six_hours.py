@@ -39,7 +39,7 @@ from energy_assets.wiring import open_engine
 from energy_assets_tests.e2e.command_line import CommandLine
 from energy_assets_tests.e2e.conftest import MakeWorld
 from energy_assets_tests.e2e.world import World, utc
-from energy_assets_tests.unit.alerting import Mailbox, Webhook, mailbox, webhook
+from energy_assets_tests.unit.alerting import Mailbox, Webhook
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -178,18 +178,6 @@ class Machine:
 
     def incidents(self) -> Mapping[str, Any]:
         return {i.key: i for i in open_alerts(self.settings).incidents()}
-
-
-@pytest.fixture
-def hook() -> Iterator[Webhook]:
-    with webhook() as made:
-        yield made
-
-
-@pytest.fixture
-def box() -> Iterator[Mailbox]:
-    with mailbox() as made:
-        yield made
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,23 +23,11 @@ from energy_assets.tracking.delivery import addresses, send
 from energy_assets.tracking.incidents import MOST_IN_SCOPE, SETTLED_AFTER
 from energy_assets.tracking.ledger_file import LedgerFile
 from energy_assets.tracking.messages import LISTED_MOST, TEXT_MOST, Message
-from energy_assets_tests.unit.alerting import SECRET, Mailbox, Webhook, condition, mailbox, settings_of, webhook
+from energy_assets_tests.unit.alerting import SECRET, Mailbox, Webhook, condition, settings_of
 
 NOW = datetime(2026, 7, 15, 10, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 SETTLED = NOW + 5 * MINUTE + SETTLED_AFTER
-
-
-@pytest.fixture
-def hook() -> Iterator[Webhook]:
-    with webhook() as made:
-        yield made
-
-
-@pytest.fixture
-def box() -> Iterator[Mailbox]:
-    with mailbox() as made:
-        yield made
 
 
 def bodies(box: Mailbox) -> list[str]:

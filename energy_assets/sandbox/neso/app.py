@@ -24,8 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from energy_assets.sandbox.control import control_app, is_control
-from energy_assets.sandbox.elexon import marked
+from energy_assets.sandbox.control import Sandbox, control_app
 from energy_assets.sandbox.faults import Fault, Faults, RequestLog
 from energy_assets.sandbox.neso.delivery import Answer, RefusedError, deliver, failing, told
 from energy_assets.sandbox.neso.shelf import Content, Entry, Maker, Shelf, made_id
@@ -57,7 +56,7 @@ _ISO_DATE = re.compile(rb"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
 Params = Mapping[str, Any]
 
 
-class NesoSandbox:
+class NesoSandbox(Sandbox):
     """An ASGI application that behaves like the portal; ``storage`` is another one beside it.
 
     Attributes:
@@ -113,13 +112,6 @@ class NesoSandbox:
     def source(self) -> Shelf:
         """What it holds, as the control endpoints ask for it."""
         return self.shelf
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        answer = self._control if is_control(scope["path"]) else self._serve
-        await answer(scope, receive, marked(send))
 
     def gaps(self, lane: str) -> list[float]:
         """Seconds between each two requests that followed one another in a lane.

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from starlette.types import Receive, Scope, Send
 
-from energy_assets.sandbox.elexon import marked
+from energy_assets.sandbox.control import marked
 from energy_assets.sandbox.faults import Faults, RequestLog
 from energy_assets.sandbox.neso.delivery import Answer, deliver, failing
 
