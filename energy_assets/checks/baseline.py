@@ -233,7 +233,7 @@ class _Day:
         self.there = ~np.isnan(past)
         self.usual_slots = self.there.any(axis=0).mean(axis=0) >= FEWEST_SHARE
         self.learned = self.there.any(axis=2).sum(axis=1) >= FEWEST_DAYS
-        self.size = _quiet(np.nanmedian, np.abs(past), axis=(1, 2))
+        self.size = _median(np.abs(past), axis=(1, 2))
 
     def look(self) -> list[Unusual]:
         found = self._missing()
@@ -324,7 +324,7 @@ class _One:
         after = self.day.after[self.c][self.slots][:2]
         padded = np.concatenate([np.full(2, np.nan), line, after, np.full(2 - len(after), np.nan)])
         around = np.stack([padded[n : n + len(line)] for n in (0, 1, 3, 4)])
-        middle = _quiet(np.nanmedian, around, axis=0)
+        middle = _median(around, axis=0)
         middle[np.isnan(around[1]) | np.isnan(around[2])] = np.nan
         grid = np.full(self.mean.shape, np.nan)
         grid[:, self.slots] = middle.reshape(len(self.mean), -1)
@@ -396,7 +396,7 @@ class _One:
     def _drift(self) -> list[Unusual]:
         """A week that lies off the trend of the weeks before, more than weeks do."""
         off = (self.mean - self.expected)[:, self.slots]
-        level = _quiet(np.nanmedian, off, axis=1)
+        level = _median(off, axis=1)
         if len(level) < FEWEST_DAYS + 2 * DRIFT_DAYS or np.isnan(level[-DRIFT_DAYS:]).any():
             return []
         weeks = np.array([np.nanmedian(level[n - DRIFT_DAYS : n]) for n in range(DRIFT_DAYS, len(level) + 1)])
@@ -421,12 +421,12 @@ class _One:
 def _profile(grid: Floats, kinds: npt.NDArray[np.int64]) -> Floats:
     """What each half hour of each day is expected to be: the median of the days before the last of its kind."""
     past = grid[:-1]
-    whole = _quiet(np.nanmedian, past, axis=0)
+    whole = _median(past, axis=0)
     expected = np.broadcast_to(whole, grid.shape).copy()
     for kind in np.unique(kinds):
         mine = past[kinds[:-1] == kind]
         if len(mine) >= 4:
-            middle = _quiet(np.nanmedian, mine, axis=0)
+            middle = _median(mine, axis=0)
             expected[kinds == kind] = np.where(np.isnan(middle), whole, middle)
     return expected
 
@@ -437,10 +437,10 @@ def _scores(
     """How many spreads each value is off, the middle and the spread of each, and from how many on it is unusual."""
     past = off[:-1][:, slots]
     middle, width = np.full(off.shape, np.nan), np.full(off.shape, np.nan)
-    middle[:, slots] = _quiet(np.nanmedian, past, axis=0)
+    middle[:, slots] = _median(past, axis=0)
     rest = np.abs(off - middle)
     around = [rest[:-1][:, slots[max(0, n - NEIGHBOURS) : n + NEIGHBOURS + 1]] for n in range(len(slots))]
-    width[:, slots] = np.maximum(np.nan_to_num([MAD_TO_SIGMA * _quiet(np.nanmedian, a) for a in around]), floor)
+    width[:, slots] = np.maximum(np.nan_to_num([MAD_TO_SIGMA * _median(a) for a in around]), floor)
     scores = rest / width
     return scores, middle, width, max(SPREADS, _limit(scores[:-1], series))
 
@@ -471,14 +471,14 @@ def _step(line: Floats) -> Floats:
 
 def _before(line: Floats) -> Floats:
     padded = np.concatenate([np.full(LASTING_SLOTS, np.nan), line])
-    return _quiet(np.nanmedian, np.stack([padded[n : n + len(line)] for n in range(LASTING_SLOTS)]), axis=0)
+    return _median(np.stack([padded[n : n + len(line)] for n in range(LASTING_SLOTS)]), axis=0)
 
 
 def _after(line: Floats) -> Floats:
     padded = np.concatenate([line, np.full(LASTING_SLOTS, np.nan)])
     there = np.stack([padded[n : n + len(line)] for n in range(LASTING_SLOTS)])
     # A step is seen when all the hours after it are there.
-    return np.asarray(np.where(np.isnan(there[-1]), np.nan, _quiet(np.nanmedian, there, axis=0)))
+    return np.asarray(np.where(np.isnan(there[-1]), np.nan, _median(there, axis=0)))
 
 
 def _runs(flags: Flags, slots: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -519,11 +519,11 @@ def _band(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _quiet(function: object, values: Floats, **options: object) -> Floats:
-    """A nan-aware function of slices that may be empty, whose answer is then nan."""
+def _median(values: Floats, axis: int | tuple[int, ...] | None = None) -> Floats:
+    """The median of what is known; nan for a slice that holds nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(function(values, **options))  # type: ignore[operator]
+        return np.asarray(np.nanmedian(values) if axis is None else np.nanmedian(values, axis))
 
 
 def judge(dataset: Dataset, found: Sequence[Unusual], first: date, last: date, days_learned: int) -> Finding:

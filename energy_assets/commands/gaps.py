@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from energy_assets.catalogue.model import Dataset
     from energy_assets.ingest.model import Gap, GapWhy
     from energy_assets.warehouse.ledger import Completeness
+
+    Change = Callable[[Sequence[Gap], date, date, datetime], Sequence[Gap]]
 
 LIST = "list"
 
@@ -140,7 +142,7 @@ def forget(ctx: typer.Context, selection: console.Selection, from_day: FromDay, 
     _change(ctx, selection, (from_day, to_day), take_back, "taken back")
 
 
-def _change(ctx: typer.Context, selection: str, days: tuple[str, str | None], change: Any, done: str) -> None:  # noqa: ANN401
+def _change(ctx: typer.Context, selection: str, days: tuple[str, str | None], change: Change, done: str) -> None:
     from energy_assets import calendar
     from energy_assets.errors import EnergyAssetsError
     from energy_assets.tracking.gap_look import judged_datasets, look
